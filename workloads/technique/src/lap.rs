@@ -1,0 +1,251 @@
+//! The stopwatch. `lap.mark(DECODE)` says: all time since the last mark was decode.
+//!
+//! So phases cannot overlap, leave no gap, and add up to the run; what follows the last mark is booked as `rest`.
+//! Workers carry a stopwatch each: `fork` hands them out, `join` takes them back and books what is left as waiting.
+
+use crate::clock::Clock;
+use crate::phase::{COUNT, Phase, REST, WAIT};
+use std::time::{Duration, Instant};
+
+/// The stopwatch of one thread of one run.
+///
+/// ```
+/// use technique::{Lap, phase::{DECODE, WRITE}};
+/// let mut lap = Lap::start(true);
+/// let sum: u64 = (0..1000).sum();
+/// lap.mark(DECODE);
+/// std::hint::black_box(sum);
+/// lap.mark(WRITE);
+/// let times = lap.stop();
+/// assert_eq!(times.phases.iter().map(|p| p.marks).sum::<u64>(), 2);
+/// ```
+#[derive(Debug)]
+pub struct Lap {
+    clock: Clock,
+    looking: bool,
+    began: Instant,
+    first: u64,
+    last: u64,
+    ticks: [u64; COUNT],
+    marks: [u64; COUNT],
+    sections: Vec<Section>,
+}
+
+/// A stretch in which several workers ran.
+#[derive(Debug)]
+struct Section {
+    workers: usize,
+    ticks: [u64; COUNT],
+}
+
+/// What a stopwatch read.
+#[derive(Clone, Debug, Default)]
+pub struct Times {
+    /// The whole run.
+    pub wall: Duration,
+    /// What each phase took; they add up to `wall`. Empty where nobody looked.
+    pub phases: Vec<PhaseTime>,
+    /// The most workers that ran at once.
+    pub workers: usize,
+}
+
+/// What one phase took.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PhaseTime {
+    /// Which phase.
+    pub phase: Phase,
+    /// Its part of the wall time: thread time divided by the workers of its section.
+    pub wall_ns: f64,
+    /// Thread time, summed over workers.
+    pub thread_ns: f64,
+    /// How many marks named it.
+    pub marks: u64,
+}
+
+impl Lap {
+    /// Starts the clock. Without `looking`, marks do nothing: that is what the wall pass runs.
+    pub fn start(looking: bool) -> Lap {
+        Lap::on(Clock::best(), looking)
+    }
+
+    /// Starts on a clock of your choice; tests script theirs.
+    #[expect(clippy::disallowed_methods, reason = "the one clock")]
+    pub fn on(clock: Clock, looking: bool) -> Lap {
+        let began = Instant::now();
+        let first = clock.ticks();
+        Lap { clock, looking, began, first, last: first, ticks: [0; COUNT], marks: [0; COUNT], sections: Vec::new() }
+    }
+
+    /// Books all time since the last mark as `phase`.
+    #[inline]
+    pub fn mark(&mut self, phase: Phase) {
+        if self.looking {
+            let now = self.clock.ticks();
+            self.ticks[phase.index()] += now.saturating_sub(self.last);
+            self.marks[phase.index()] += 1;
+            self.last = now;
+        }
+    }
+
+    /// Whether marks are booked; for work that only marks need.
+    #[inline]
+    pub fn looking(&self) -> bool {
+        self.looking
+    }
+
+    /// A stopwatch for each of `workers`, all started now. What passes before a worker's first mark is that mark's,
+    /// so a worker first marks `WAIT`.
+    pub fn fork(&mut self, workers: usize) -> Vec<Lap> {
+        self.mark(WAIT);
+        (0..workers)
+            .map(|_| Lap {
+                clock: self.clock.clone(),
+                looking: self.looking,
+                began: self.began,
+                first: self.last,
+                last: self.last,
+                ticks: [0; COUNT],
+                marks: [0; COUNT],
+                sections: Vec::new(),
+            })
+            .collect()
+    }
+
+    /// Takes the workers' stopwatches back. What a worker did not mark, it waited.
+    pub fn join(&mut self, workers: Vec<Lap>) {
+        let mut section = Section { workers: workers.len(), ticks: [0; COUNT] };
+        if self.looking && !workers.is_empty() {
+            let now = self.clock.ticks();
+            for worker in workers {
+                for index in 0..COUNT {
+                    section.ticks[index] += worker.ticks[index];
+                    self.marks[index] += worker.marks[index];
+                }
+                section.ticks[WAIT.index()] += now.saturating_sub(worker.last);
+            }
+            self.last = now;
+        }
+        self.sections.push(section);
+    }
+
+    /// Stops the clock.
+    #[expect(clippy::disallowed_methods, reason = "the one clock")]
+    pub fn stop(self) -> Times {
+        let last = self.clock.ticks();
+        let wall = Instant::now().duration_since(self.began);
+        let workers = self.sections.iter().map(|section| section.workers).max().unwrap_or(1).max(1);
+        if !self.looking {
+            return Times { wall, phases: Vec::new(), workers };
+        }
+        let mut own = self.ticks;
+        own[REST.index()] += last.saturating_sub(self.last);
+        // The counter's own unit is never needed: the run's wall time over the run's ticks scales it.
+        let unit = wall.as_nanos() as f64 / (last - self.first).max(1) as f64;
+        let phases = Phase::all()
+            .map(|phase| {
+                let at = phase.index();
+                let spread: u64 = self.sections.iter().map(|section| section.ticks[at]).sum();
+                let share: f64 = self.sections.iter().map(|s| s.ticks[at] as f64 / s.workers.max(1) as f64).sum();
+                PhaseTime {
+                    phase,
+                    wall_ns: unit * (own[at] as f64 + share),
+                    thread_ns: unit * (own[at] + spread) as f64,
+                    marks: self.marks[at],
+                }
+            })
+            .filter(|time| time.thread_ns > 0.0)
+            .collect();
+        Times { wall, phases, workers }
+    }
+}
+
+/// What one mark costs on this machine, in nanoseconds: the best of several loops.
+pub fn cost_of_mark_ns() -> f64 {
+    const MARKS: u32 = 100_000;
+    (0..7)
+        .map(|_| {
+            let mut lap = Lap::start(true);
+            for _ in 0..MARKS {
+                std::hint::black_box(&mut lap).mark(REST);
+            }
+            lap.stop().wall.as_nanos() as f64 / f64::from(MARKS)
+        })
+        .fold(f64::INFINITY, f64::min)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::phase::{DECODE, WRITE};
+
+    fn marks_of(times: &Times, phase: Phase) -> u64 {
+        times.phases.iter().find(|t| t.phase == phase).map_or(0, |t| t.marks)
+    }
+
+    fn wall_share(times: &Times, phase: Phase) -> f64 {
+        let all: f64 = times.phases.iter().map(|t| t.wall_ns).sum();
+        times.phases.iter().find(|t| t.phase == phase).map_or(0.0, |t| t.wall_ns / all)
+    }
+
+    fn assert_adds_up(times: &Times) {
+        let sum: f64 = times.phases.iter().map(|t| t.wall_ns).sum();
+        let wall = times.wall.as_nanos() as f64;
+        assert!((sum - wall).abs() <= wall * 1e-9 + 1.0, "{sum} of {wall}");
+    }
+
+    #[test]
+    fn phases_add_up() {
+        let mut lap = Lap::on(Clock::ticking(), true);
+        lap.mark(DECODE);
+        lap.mark(WRITE);
+        lap.mark(DECODE);
+        let times = lap.stop();
+        assert_adds_up(&times);
+        assert_eq!(marks_of(&times, DECODE), 2);
+        // Four readings after the start: decode, write, decode, and the tail that nobody named.
+        assert!((wall_share(&times, DECODE) - 0.5).abs() < 1e-9);
+        assert!((wall_share(&times, REST) - 0.25).abs() < 1e-9);
+    }
+
+    #[test]
+    fn nothing_is_marked_where_nobody_looks() {
+        let clock = Clock::ticking();
+        let mut lap = Lap::on(clock, false);
+        lap.mark(DECODE);
+        let mut workers = lap.fork(2);
+        workers[0].mark(WRITE);
+        lap.join(workers);
+        let times = lap.stop();
+        assert!(times.phases.is_empty());
+        assert_eq!(times.workers, 2);
+    }
+
+    #[test]
+    fn workers_share_the_wall_and_idle_time_is_waiting() {
+        let mut lap = Lap::on(Clock::ticking(), true); // 0
+        let mut workers = lap.fork(2); // 1: wait
+        workers[0].mark(DECODE); // 2: one unit
+        workers[0].mark(WRITE); // 3: one unit
+        workers[1].mark(DECODE); // 4: three units
+        lap.join(workers); // 5: waits two and one
+        let times = lap.stop(); // 6: rest
+        assert_adds_up(&times);
+        let unit = times.wall.as_nanos() as f64 / 6.0;
+        let of = |phase| times.phases.iter().find(|t| t.phase == phase).expect("was marked");
+        assert!((of(DECODE).thread_ns / unit - 4.0).abs() < 1e-6);
+        assert!((of(DECODE).wall_ns / unit - 2.0).abs() < 1e-6);
+        assert!((of(WAIT).thread_ns / unit - (1.0 + 2.0 + 1.0)).abs() < 1e-6);
+        assert_eq!(times.workers, 2);
+    }
+
+    #[test]
+    fn a_real_clock_adds_up_too() {
+        for clock in [Clock::best(), Clock::Kernel] {
+            let mut lap = Lap::on(clock, true);
+            for _ in 0..1000 {
+                lap.mark(DECODE);
+            }
+            assert_adds_up(&lap.stop());
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! The door of the lab. Start reading here.
+//!
+//! A **technique** is one way of doing a job, as code. A **variant** is a technique with its knobs set, and a name.
+//! A **workload** is a question, and the variants that answer it: a table whose first row is the baseline.
+//! No technique knows how it is watched, and none grades itself.
+
+pub mod calls;
+pub mod clock;
+pub mod lap;
+pub mod outcome;
+pub mod peer;
+pub mod phase;
+pub mod promise;
+pub mod site;
+pub mod tree;
+
+pub use calls::Calls;
+pub use clock::Clock;
+pub use lap::{Lap, PhaseTime, Times};
+pub use outcome::Outcome;
+pub use peer::Peer;
+pub use phase::Phase;
+pub use promise::{Promise, Promises};
+pub use site::Site;
+
+use anyhow::Result;
+use std::panic::Location;
+
+/// One way of doing a workload's job.
+///
+/// ```
+/// use technique::{Lap, Site, Technique, phase::WRITE};
+/// struct CopyOne;
+/// impl Technique for CopyOne {
+///     type Ready = (Vec<u8>, std::path::PathBuf);
+///     fn prepare(&self, site: &Site) -> anyhow::Result<Self::Ready> {
+///         Ok((std::fs::read(site.source.join("one"))?, site.target.join("one")))
+///     }
+///     fn work(&self, (bytes, to): &mut Self::Ready, lap: &mut Lap) -> anyhow::Result<()> {
+///         std::fs::write(to, bytes)?;
+///         lap.mark(WRITE);
+///         Ok(())
+///     }
+/// }
+/// ```
+pub trait Technique: Sync {
+    /// All that must exist before the clock starts: packed archives, mounts, open pools.
+    type Ready;
+
+    /// Gets ready. No clock runs. What cannot run here answers [`Absent`].
+    fn prepare(&self, site: &Site) -> Result<Self::Ready>;
+
+    /// Does the work, once, under the clock. What is ready is dropped after the clock stops.
+    fn work(&self, ready: &mut Self::Ready, lap: &mut Lap) -> Result<()>;
+
+    /// Puts on the site what the work left in memory, so that the workload's yardstick can see it. No clock runs.
+    fn settle(&self, _ready: &mut Self::Ready, _site: &Site) -> Result<()> {
+        Ok(())
+    }
+
+    /// What it guarantees besides being right.
+    fn promises(&self) -> Promises {
+        Promises::NONE
+    }
+
+    /// The file system calls that one run of the work makes, where the technique says so: a claim that is held
+    /// against the kernel's count.
+    fn calls(&self, _ready: &Self::Ready) -> Option<Calls> {
+        None
+    }
+}
+
+/// Why something cannot run here, and how to mend it. Absent is not zero, and not a failure.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Absent {
+    /// What is missing.
+    pub why: String,
+    /// What to do about it.
+    pub mend: String,
+}
+
+impl Absent {
+    /// The error that `prepare` answers.
+    pub fn because(why: impl Into<String>, mend: impl Into<String>) -> anyhow::Error {
+        Absent { why: why.into(), mend: mend.into() }.into()
+    }
+}
+
+impl std::fmt::Display for Absent {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.why, self.mend)
+    }
+}
+
+impl std::error::Error for Absent {}
+
+/// A technique whose kind of readiness nobody needs to know: what a table's row holds.
+pub trait AnyTechnique: Sync {
+    /// Gets ready. No clock runs.
+    fn prepare(&self, site: &Site) -> Result<Box<dyn Prepared + '_>>;
+    /// What it guarantees besides being right.
+    fn promises(&self) -> Promises;
+    /// The name of its type, which tells where its code is.
+    fn type_name(&self) -> &'static str;
+}
+
+/// A technique that is ready to work.
+pub trait Prepared {
+    /// Does the work, once, under the clock.
+    fn work(&mut self, lap: &mut Lap) -> Result<()>;
+    /// Puts on the site what the work left in memory.
+    fn settle(&mut self, site: &Site) -> Result<()>;
+    /// The file system calls that one run of the work makes.
+    fn calls(&self) -> Option<Calls>;
+}
+
+impl<T: Technique> AnyTechnique for T {
+    fn prepare(&self, site: &Site) -> Result<Box<dyn Prepared + '_>> {
+        let ready = Technique::prepare(self, site)?;
+        Ok(Box::new(Readied { technique: self, ready }))
+    }
+
+    fn promises(&self) -> Promises {
+        Technique::promises(self)
+    }
+
+    fn type_name(&self) -> &'static str {
+        std::any::type_name::<T>()
+    }
+}
+
+struct Readied<'a, T: Technique> {
+    technique: &'a T,
+    ready: T::Ready,
+}
+
+impl<T: Technique> Prepared for Readied<'_, T> {
+    fn work(&mut self, lap: &mut Lap) -> Result<()> {
+        self.technique.work(&mut self.ready, lap)
+    }
+
+    fn settle(&mut self, site: &Site) -> Result<()> {
+        self.technique.settle(&mut self.ready, site)
+    }
+
+    fn calls(&self) -> Option<Calls> {
+        self.technique.calls(&self.ready)
+    }
+}
+
+/// A row of a workload's table: a technique with its knobs set, and a name.
+#[derive(Clone, Copy)]
+pub struct Variant {
+    /// The word by which it is asked for.
+    pub name: &'static str,
+    /// What it does, as a phrase.
+    pub what: &'static str,
+    /// The technique, knobs set.
+    pub technique: &'static dyn AnyTechnique,
+    /// Where the row stands.
+    pub row: &'static Location<'static>,
+}
+
+/// A row of a workload's table.
+#[track_caller]
+pub const fn variant(name: &'static str, technique: &'static dyn AnyTechnique, what: &'static str) -> Variant {
+    Variant { name, what, technique, row: Location::caller() }
+}
+
+/// A question, and the ways to answer it.
+pub struct Workload {
+    /// The word by which it is asked for.
+    pub name: &'static str,
+    /// What it asks, as a question.
+    pub question: &'static str,
+    /// The fixtures that suit it; the first is taken where none is named.
+    pub fixtures: &'static [&'static str],
+    /// The ways to answer; the first row is the baseline.
+    pub variants: &'static [Variant],
+    /// The rows that build on each other, in order. Empty for most parts.
+    pub ladder: &'static [&'static str],
+    /// The row that does only what cannot be left out: the limit to hold the others against.
+    pub floor: Option<&'static str>,
+    /// What should be on the site after the work, read from the source.
+    pub expected: fn(&Site) -> Result<Outcome>,
+    /// What is on the site after the work: one yardstick for every row.
+    pub outcome: fn(&Site) -> Result<Outcome>,
+}
+
+impl Workload {
+    /// The row that all others are held against.
+    pub fn baseline(&self) -> &Variant {
+        &self.variants[0]
+    }
+
+    /// The row of that name.
+    pub fn variant(&self, name: &str) -> Option<&Variant> {
+        self.variants.iter().find(|variant| variant.name == name)
+    }
+}

@@ -1,0 +1,129 @@
+//! Peers: other people's programs as rows. Same site, same rounds, same outcome check.
+
+use crate::phase::COMMAND;
+use crate::{Absent, Lap, Promises, Site, Technique};
+use anyhow::{Context, Result, bail};
+use std::borrow::Cow;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// Another program as a technique. `{source}`, `{target}` and `{kept}` in its commands stand for the site's paths;
+/// words are split at spaces before the paths are put in, and no shell is asked.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    /// What is made before the clock, once: its key, and the command that makes `{kept}`.
+    pub keep: Option<(Cow<'static, str>, Cow<'static, str>)>,
+    /// The command under the clock.
+    pub run: Cow<'static, str>,
+    /// The programs that it needs.
+    pub needs: &'static [&'static str],
+    /// How to get them.
+    pub mend: &'static str,
+    /// What the program guarantees, by its manual.
+    pub promises: Promises,
+}
+
+impl Technique for Peer {
+    type Ready = Command;
+
+    fn prepare(&self, site: &Site) -> Result<Command> {
+        for program in self.needs {
+            if find_program(program).is_none() {
+                return Err(Absent::because(format!("no {program} here"), self.mend));
+            }
+        }
+        let kept = match &self.keep {
+            None => site.kept().to_path_buf(),
+            Some((key, command)) => site.keep(key, |path| run(&mut parse(command, site, path)?))?,
+        };
+        parse(&self.run, site, &kept)
+    }
+
+    fn work(&self, command: &mut Command, lap: &mut Lap) -> Result<()> {
+        run(command)?;
+        lap.mark(COMMAND);
+        Ok(())
+    }
+
+    fn promises(&self) -> Promises {
+        self.promises
+    }
+}
+
+/// Where the search path has that program.
+pub fn find_program(name: &str) -> Option<PathBuf> {
+    std::env::split_paths(&std::env::var_os("PATH")?).map(|dir| dir.join(name)).find(|path| path.is_file())
+}
+
+fn parse(command: &str, site: &Site, kept: &Path) -> Result<Command> {
+    let mut words = command.split_whitespace().map(|word| fill(word, site, kept));
+    let program = words.next().context("a peer's command is empty")?;
+    let mut command = Command::new(program);
+    command.args(words).stdin(Stdio::null()).stdout(Stdio::null());
+    Ok(command)
+}
+
+fn fill(word: &str, site: &Site, kept: &Path) -> OsString {
+    let mut filled = OsString::new();
+    let mut rest = word;
+    while let Some(at) = rest.find('{') {
+        let places = [("{source}", site.source.as_path()), ("{target}", &site.target), ("{kept}", kept)];
+        filled.push(&rest[..at]);
+        rest = &rest[at..];
+        if let Some((name, path)) = places.iter().find(|(name, _)| rest.starts_with(name)) {
+            filled.push(path);
+            rest = &rest[name.len()..];
+        } else {
+            filled.push("{");
+            rest = &rest[1..];
+        }
+    }
+    filled.push(rest);
+    filled
+}
+
+fn run(command: &mut Command) -> Result<()> {
+    let status = command.status().with_context(|| format!("starting {}", command.get_program().display()))?;
+    if !status.success() {
+        bail!("{} ended with {status}", command.get_program().display());
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use fixtures::Tally;
+
+    fn peer(run: &'static str) -> Peer {
+        Peer { keep: None, run: run.into(), needs: &[], mend: "", promises: Promises::NONE }
+    }
+
+    fn site(dir: &Path) -> Site {
+        Site::new(dir.join("a source"), dir.join("target"), dir.join("kept"), Tally::default())
+    }
+
+    #[test]
+    fn places_are_filled_in_after_words_are_split() {
+        let dir = tempfile::tempdir().unwrap();
+        let site = site(dir.path());
+        let command = parse("cp -r {source}/. --to={target} {x}", &site, Path::new("k")).unwrap();
+        let words: Vec<String> = command.get_args().map(|word| word.to_string_lossy().into_owned()).collect();
+        let source = site.source.display();
+        assert_eq!(words, ["-r", &format!("{source}/."), &format!("--to={}", site.target.display()), "{x}"]);
+    }
+
+    #[test]
+    fn a_missing_program_is_absent_and_a_failing_one_is_an_error() {
+        let dir = tempfile::tempdir().unwrap();
+        let site = site(dir.path());
+        let missing = Peer { needs: &["no-such-program"], mend: "none to be had", ..peer("true") };
+        let error = missing.prepare(&site).unwrap_err();
+        assert_eq!(error.downcast_ref::<Absent>().unwrap().mend, "none to be had");
+        let failing = peer("false");
+        let mut command = failing.prepare(&site).unwrap();
+        let error = failing.work(&mut command, &mut Lap::start(true)).unwrap_err();
+        assert!(error.to_string().contains("exit status: 1"), "{error}");
+    }
+}
