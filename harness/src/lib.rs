@@ -1,1 +1,23 @@
-//! placeholder
+//! The harness: it knows every workload, runs each sample in a fresh process, and writes down what it read.
+
+pub mod catalogue;
+pub mod measured;
+
+pub mod ask;
+pub mod child;
+pub mod once;
+pub mod rounds;
+
+pub mod home;
+pub mod machine;
+pub mod pace;
+pub mod progress;
+pub mod scratch;
+pub mod signals;
+
+pub mod cli;
+pub mod doctor;
+pub mod explain;
+pub mod fixture;
+pub mod list;
+pub mod refusal;

@@ -1,1 +1,9 @@
-//! placeholder
+//! Reports: records in, answers out. Nothing here runs a technique or reads a clock, so old runs can be judged.
+
+pub mod record;
+pub mod stats;
+pub mod summary;
+pub mod table;
+pub mod terminal;
+
+pub use record::{Run, read};

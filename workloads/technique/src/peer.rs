@@ -3,19 +3,18 @@
 use crate::phase::COMMAND;
 use crate::{Absent, Lap, Promises, Site, Technique};
 use anyhow::{Context, Result, bail};
-use std::borrow::Cow;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// Another program as a technique. `{source}`, `{target}` and `{kept}` in its commands stand for the site's paths;
 /// words are split at spaces before the paths are put in, and no shell is asked.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Peer {
     /// What is made before the clock, once: its key, and the command that makes `{kept}`.
-    pub keep: Option<(Cow<'static, str>, Cow<'static, str>)>,
+    pub keep: Option<(&'static str, &'static str)>,
     /// The command under the clock.
-    pub run: Cow<'static, str>,
+    pub run: &'static str,
     /// The programs that it needs.
     pub needs: &'static [&'static str],
     /// How to get them.
@@ -33,11 +32,11 @@ impl Technique for Peer {
                 return Err(Absent::because(format!("no {program} here"), self.mend));
             }
         }
-        let kept = match &self.keep {
+        let kept = match self.keep {
             None => site.kept().to_path_buf(),
             Some((key, command)) => site.keep(key, |path| run(&mut parse(command, site, path)?))?,
         };
-        parse(&self.run, site, &kept)
+        parse(self.run, site, &kept)
     }
 
     fn work(&self, command: &mut Command, lap: &mut Lap) -> Result<()> {
@@ -97,7 +96,7 @@ mod tests {
     use fixtures::Tally;
 
     fn peer(run: &'static str) -> Peer {
-        Peer { keep: None, run: run.into(), needs: &[], mend: "", promises: Promises::NONE }
+        Peer { keep: None, run, needs: &[], mend: "", promises: Promises::NONE }
     }
 
     fn site(dir: &Path) -> Site {

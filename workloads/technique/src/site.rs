@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result};
 use fixtures::Tally;
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 
 /// A fixture made real: `source` to read, `target` to fill, and a place for what is made once and used by every sample.
@@ -14,18 +15,20 @@ pub struct Site {
     /// What is in the source: files, directories, bytes.
     pub tally: Tally,
     kept: PathBuf,
+    used: RefCell<Vec<PathBuf>>,
 }
 
 impl Site {
     /// A site on existing directories: `kept` holds what `keep` makes.
     pub fn new(source: PathBuf, target: PathBuf, kept: PathBuf, tally: Tally) -> Site {
-        Site { source, target, tally, kept }
+        Site { source, target, tally, kept, used: RefCell::default() }
     }
 
     /// The place of something that is made once for all samples, such as a packed store.
     /// `make` gets a path that does not exist yet; only a finished thing is ever seen under its key.
     pub fn keep(&self, key: &str, make: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
         let place = self.kept.join(key);
+        self.used.borrow_mut().push(place.clone());
         if place.exists() {
             return Ok(place);
         }
@@ -37,9 +40,14 @@ impl Site {
         Ok(place)
     }
 
-    /// Where kept things lie, so that the harness can warm them or drop them from the cache.
+    /// Where kept things lie.
     pub fn kept(&self) -> &Path {
         &self.kept
+    }
+
+    /// What was kept or found so far: the work reads it, so the harness warms it.
+    pub fn used(&self) -> Vec<PathBuf> {
+        self.used.borrow().clone()
     }
 }
 

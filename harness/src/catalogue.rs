@@ -1,0 +1,139 @@
+//! The catalogue: every workload of the lab, parts first, then jobs.
+
+use crate::refusal::Refusal;
+use anyhow::Result;
+use technique::{Peer, Promises, Variant, Workload, variant};
+
+/// Every workload. Order means something: parts give the local gain, jobs the whole.
+pub static WORKLOADS: &[&Workload] =
+    &[&codecs::WORKLOAD, &syscalls::WORKLOAD, &batching::WORKLOAD, &buffers::WORKLOAD, &restore::WORKLOAD];
+
+/// A workload, and the rows of it that are to run, the baseline first.
+#[derive(Clone)]
+pub struct Choice {
+    /// The workload.
+    pub workload: &'static Workload,
+    /// The rows.
+    pub variants: Vec<Variant>,
+}
+
+/// The choice that these words make: `restore` is all rows of a workload, `restore/zstd` is one (its baseline and
+/// its floor come along, for nothing can be said without them). No words mean everything.
+pub fn choose(words: &[String]) -> Result<Vec<Choice>> {
+    let mut choices: Vec<Choice> = Vec::new();
+    let everything: Vec<String> = WORKLOADS.iter().map(|workload| workload.name.to_owned()).collect();
+    for word in if words.is_empty() { &everything } else { words } {
+        let (name, row) = word.split_once('/').map_or((word.as_str(), None), |(name, row)| (name, Some(row)));
+        let workload = workload(name)?;
+        let at = choices.iter().position(|choice| std::ptr::eq(choice.workload, workload)).unwrap_or_else(|| {
+            choices.push(Choice { workload, variants: Vec::new() });
+            choices.len() - 1
+        });
+        let mut wanted: Vec<&str> = choices[at].variants.iter().map(|variant| variant.name).collect();
+        match row {
+            None => wanted.extend(workload.variants.iter().map(|variant| variant.name)),
+            Some(row) => {
+                wanted.push(variant_of(workload, row)?.name);
+                wanted.push(workload.baseline().name);
+                wanted.extend(workload.floor);
+            }
+        }
+        choices[at].variants =
+            workload.variants.iter().filter(|variant| wanted.contains(&variant.name)).copied().collect();
+    }
+    Ok(choices)
+}
+
+/// The workload of that name.
+pub fn workload(name: &str) -> Result<&'static Workload> {
+    WORKLOADS.iter().copied().find(|workload| workload.name == name).ok_or_else(|| {
+        let names = WORKLOADS.iter().map(|workload| workload.name);
+        unknown("workload", name, names, "assay list")
+    })
+}
+
+/// The row of that name.
+pub fn variant_of(workload: &'static Workload, name: &str) -> Result<&'static Variant> {
+    workload.variant(name).ok_or_else(|| {
+        let names = workload.variants.iter().map(|variant| variant.name);
+        unknown(&format!("row of {}", workload.name), name, names, &format!("assay list {}", workload.name))
+    })
+}
+
+/// A row for a program of the user's own, given as `NAME=COMMAND`.
+pub fn peer(text: &str) -> Result<Variant> {
+    let (name, command) = text
+        .split_once('=')
+        .filter(|(name, command)| {
+            !name.is_empty() && !name.contains('/') && command.split_whitespace().next().is_some()
+        })
+        .ok_or_else(|| {
+            Refusal::usage(
+                format!("--peer {text:?} is not of the form NAME=COMMAND"),
+                "for example --peer 'mycp=cp -a {source}/. {target}'",
+            )
+        })?;
+    // A row lives as long as the catalogue, which is the process; the few that a command line adds may stay as long.
+    let run: &'static str = String::leak(command.to_owned());
+    let technique = Peer { keep: None, run, needs: &[], mend: "", promises: Promises::NONE };
+    let name: &'static str = String::leak(name.to_owned());
+    let what: &'static str = String::leak(format!("a program of yours: {command}"));
+    Ok(variant(name, Box::leak(Box::new(technique)), what))
+}
+
+fn unknown<'a>(sort: &str, name: &str, names: impl Iterator<Item = &'a str>, list: &str) -> anyhow::Error {
+    let closest = names.max_by(|a, b| strsim::jaro_winkler(name, a).total_cmp(&strsim::jaro_winkler(name, b)));
+    let closest = closest.filter(|closest| strsim::jaro_winkler(name, closest) > 0.7);
+    let suggestion = closest.map_or(String::new(), |closest| format!("did you mean {closest:?}? "));
+    Refusal::usage(format!("there is no {sort} named {name:?}"), format!("{suggestion}`{list}` shows what there is"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(words: &[&str]) -> Vec<String> {
+        words.iter().map(|word| (*word).to_owned()).collect()
+    }
+
+    #[test]
+    fn one_row_brings_its_baseline_and_its_floor() {
+        let choices = choose(&words(&["restore/zstd"])).unwrap();
+        let names: Vec<&str> = choices[0].variants.iter().map(|variant| variant.name).collect();
+        assert!(names.contains(&"zstd") && names.contains(&restore::WORKLOAD.baseline().name));
+        assert_eq!(names[0], restore::WORKLOAD.baseline().name);
+    }
+
+    #[test]
+    fn a_misspelt_name_gets_a_suggestion() {
+        for (word, meant) in [("restor", "restore"), ("restore/ztsd", "zstd")] {
+            let told = choose(&words(&[word])).err().unwrap().to_string();
+            assert!(told.contains(&format!("did you mean {meant:?}")), "{told}");
+        }
+        assert!(!choose(&words(&["xyzzy"])).err().unwrap().to_string().contains("did you mean"));
+    }
+
+    #[test]
+    fn names_are_unique_and_ladders_and_floors_are_rows() {
+        for workload in WORKLOADS {
+            let mut names: Vec<&str> = workload.variants.iter().map(|variant| variant.name).collect();
+            for row in workload.ladder.iter().chain(&workload.floor) {
+                assert!(names.contains(row), "{}/{row}", workload.name);
+            }
+            names.sort_unstable();
+            names.dedup();
+            assert_eq!(names.len(), workload.variants.len(), "{}", workload.name);
+            for fixture in workload.fixtures {
+                fixtures::find(fixture).unwrap();
+            }
+        }
+    }
+
+    #[test]
+    fn a_peer_needs_a_name_and_a_command() {
+        assert_eq!(peer("mycp=cp -a {source}/. {target}").unwrap().name, "mycp");
+        for nonsense in ["", "=", "a=", "=b", "a/b=c", "cp"] {
+            assert!(peer(nonsense).is_err(), "{nonsense}");
+        }
+    }
+}

@@ -1,0 +1,300 @@
+//! The command line: words in, text or one JSON document out, and an exit code that scripts can read.
+
+use crate::ask::{Ask, Rounds};
+use crate::catalogue::{choose, peer};
+use crate::pace::parse_duration;
+use crate::progress::Telling;
+use crate::refusal::{Exit, Refusal, exit_of};
+use crate::{doctor, explain, fixture, list, once, rounds, signals};
+use anyhow::Result;
+use clap::{Args, Parser, Subcommand};
+use serde_json::{Value, json};
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// Asks storage techniques questions, and holds the answers against what was claimed.
+///
+/// Assay runs every way of doing a storage job side by side, each sample in a fresh process, rows interleaved and
+/// shuffled, and shows where the time of each one goes. A row whose outcome differs from what should come out has no
+/// number at all.
+///
+/// Start with `assay list`, then `assay run restore --budget 40s`, then `assay explain restore/zstd`.
+#[derive(Parser)]
+#[command(name = "assay", version, max_term_width = 100, after_help = EXITS)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    /// One JSON document on stdout, and nothing else there
+    #[arg(long, global = true)]
+    json: bool,
+    /// No progress, and nothing on stderr but errors
+    #[arg(long, global = true)]
+    quiet: bool,
+    /// No progress
+    #[arg(long, global = true)]
+    no_progress: bool,
+}
+
+const EXITS: &str = "Exit codes: 0 fine; 2 bad arguments; 4 the machine cannot do this; 5 a row crashed, hung or came \
+                     out wrong; 6 data missing, damaged or of another schema; 130 interrupted, what was measured is kept.";
+
+#[derive(Subcommand)]
+enum Command {
+    /// What can be asked: workloads, or the rows of one
+    List {
+        /// Show the rows of this workload
+        workload: Option<String>,
+    },
+    /// Measure rows against each other
+    Run(RunArgs),
+    /// Print the table of a run again
+    Show {
+        /// A run's name or its record file; the last run if left away
+        run: Option<String>,
+    },
+    /// What a row does, what it promises, where its code is, and where its time goes
+    Explain {
+        /// The row, as WORKLOAD/ROW
+        row: String,
+        /// The fixture on which its system calls are foretold
+        #[arg(long, default_value = "tiny")]
+        on: String,
+    },
+    /// Recipes and the trees that they make
+    #[command(subcommand)]
+    Fixture(FixtureCommand),
+    /// What this machine can and cannot measure, and how to mend each
+    Doctor,
+    /// One sample in a process of its own; the runner calls this
+    #[command(hide = true)]
+    Once {
+        /// What to do, as JSON
+        errand: String,
+    },
+}
+
+#[derive(Args)]
+struct RunArgs {
+    /// WORKLOAD or WORKLOAD/ROW; everything if left away. One row brings its baseline and its floor along
+    rows: Vec<String>,
+    /// Fixture or recipe file (may be given more than once); each workload's first if left away
+    #[arg(long = "on", value_name = "FIXTURE")]
+    on: Vec<String>,
+    /// So many rounds; every round runs every row
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "budget")]
+    rounds: Option<u32>,
+    /// As many rounds as fit into this time, in all: 60s, 5m, 1h [default: 10 rounds]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    budget: Option<Duration>,
+    /// Where to work: an empty or new directory [default: memory if there is room, else beside the records]
+    #[arg(long, value_name = "DIR")]
+    scratch: Option<PathBuf>,
+    /// Drop the page cache before each sample, so that what is read comes from the disk (needs root)
+    #[arg(long)]
+    cold: bool,
+    /// A program of yours as a row, NAME=COMMAND; {source} and {target} stand for the paths (may be repeated)
+    #[arg(long, value_name = "NAME=COMMAND")]
+    peer: Vec<String>,
+    /// The seed of the order of samples
+    #[arg(long, default_value_t = 20_261_120)]
+    seed: u64,
+    /// Kill a sample that takes longer
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, default_value = "5m")]
+    limit: Duration,
+}
+
+#[derive(Subcommand)]
+enum FixtureCommand {
+    /// The recipes that come along
+    List,
+    /// Make a tree, or take it from the cache, and print where it is
+    Make {
+        /// A shipped name or a recipe file
+        fixture: String,
+    },
+    /// Print a recipe
+    Show {
+        /// A shipped name or a recipe file
+        fixture: String,
+    },
+    /// Read a real directory and print a recipe of its shape, without a name or a byte of its contents
+    Capture {
+        /// The directory
+        dir: PathBuf,
+        /// The recipe's name
+        #[arg(long, default_value = "captured")]
+        name: String,
+        /// Write to this file, which must not exist yet, instead of stdout
+        #[arg(short, long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+}
+
+/// What a command has to say: for people, for programs, and how it ends.
+pub struct Said {
+    /// For people.
+    pub text: String,
+    /// For programs; the fields of the document.
+    pub json: Value,
+    /// The document's schema, such as `assay.list/1`.
+    pub schema: &'static str,
+    /// How it ends.
+    pub exit: Exit,
+}
+
+impl Said {
+    /// All is well.
+    pub fn fine(schema: &'static str, text: String, json: Value) -> Said {
+        Said { text, json, schema, exit: Exit::Fine }
+    }
+}
+
+/// Runs the command line.
+pub fn main() -> ExitCode {
+    let wants_json = std::env::args().any(|word| word == "--json");
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            if wants_json && error.use_stderr() {
+                let text = error.render().to_string();
+                return finish(&error_document(Exit::Usage, text.trim()), Exit::Usage);
+            }
+            // Help goes to stdout and is no failure; where nobody reads it, there is nobody to tell.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+        }
+    };
+    let json = cli.json;
+    match dispatch(cli) {
+        Ok(said) if json => {
+            let exit = said.exit;
+            finish(&document(said), exit)
+        }
+        Ok(said) => finish(&said.text, said.exit),
+        Err(error) => {
+            let exit = exit_of(&error);
+            if json {
+                return finish(&error_document(exit, &format!("{error:#}")), exit);
+            }
+            eprintln!("error: {error:#}");
+            ExitCode::from(exit as u8)
+        }
+    }
+}
+
+fn dispatch(cli: Cli) -> Result<Said> {
+    let telling = Telling::fitting(cli.quiet || cli.no_progress);
+    match cli.command {
+        Command::List { workload } => list::list(workload.as_deref()),
+        Command::Run(arguments) => run(arguments, telling),
+        Command::Show { run } => list::show(run.as_deref()),
+        Command::Explain { row, on } => explain::explain(&row, &on, telling),
+        Command::Fixture(FixtureCommand::List) => fixture::list(),
+        Command::Fixture(FixtureCommand::Make { fixture }) => fixture::make(&fixture, telling),
+        Command::Fixture(FixtureCommand::Show { fixture }) => fixture::show(&fixture),
+        Command::Fixture(FixtureCommand::Capture { dir, name, out }) => fixture::capture(&dir, &name, out.as_deref()),
+        Command::Doctor => doctor::doctor(),
+        Command::Once { errand } => {
+            let errand = serde_json::from_str(&errand)
+                .map_err(|error| Refusal::usage(format!("this is no errand: {error}"), "the runner knows the form"))?;
+            let answer = serde_json::to_string(&once::run(&errand)?)? + "\n";
+            Ok(Said::fine("assay.once/1", answer, Value::Null))
+        }
+    }
+}
+
+fn run(arguments: RunArgs, telling: Telling) -> Result<Said> {
+    let mut choices = choose(&arguments.rows)?;
+    for text in &arguments.peer {
+        let variant = peer(text)?;
+        let [choice] = choices.as_mut_slice() else {
+            return Err(Refusal::usage("--peer needs one workload to join", "name it: assay run restore --peer …"));
+        };
+        if choice.workload.variant(variant.name).is_some() {
+            let what = format!("{} has a row named {:?} already", choice.workload.name, variant.name);
+            return Err(Refusal::usage(what, "give --peer another name"));
+        }
+        choice.variants.push(variant);
+    }
+    let rounds = match (arguments.rounds, arguments.budget) {
+        (_, Some(budget)) => Rounds::Budget(budget),
+        (count, None) => Rounds::Count(count.unwrap_or(10)),
+    };
+    signals::listen()?;
+    let done = rounds::run(&Ask {
+        choices,
+        peers: arguments.peer,
+        fixtures: arguments.on,
+        rounds,
+        scratch: arguments.scratch,
+        cold: arguments.cold,
+        seed: arguments.seed,
+        limit: arguments.limit,
+        telling,
+        command: std::env::args().skip(1).fold("assay".to_owned(), |line, word| line + " " + &quoted(&word)),
+    })?;
+    let mut said = list::show(done.record.to_str())?;
+    said.exit = done.exit;
+    Ok(said)
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || "-_./=:,+@%".contains(letter);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+fn document(said: Said) -> String {
+    let mut fields = json!({"schema": said.schema, "ok": said.exit == Exit::Fine, "exit": said.exit as u8});
+    if let (Some(fields), Value::Object(more)) = (fields.as_object_mut(), said.json) {
+        fields.extend(more);
+    }
+    format!("{fields}\n")
+}
+
+fn error_document(exit: Exit, text: &str) -> String {
+    let document = json!({"schema": "assay.error/1", "ok": false, "exit": exit as u8, "error": text});
+    format!("{document}\n")
+}
+
+/// Writes to stdout. A reader that went away, such as `head`, is no failure.
+fn finish(text: &str, exit: Exit) -> ExitCode {
+    let mut stdout = std::io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            eprintln!("error: cannot write to stdout: {error}");
+            ExitCode::from(Exit::Unfit as u8)
+        }
+        _ => ExitCode::from(exit as u8),
+    }
+}
+
+/// How wide the terminal is; where there is none, wide enough for every column.
+pub fn width() -> usize {
+    let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    columns.or_else(|| terminal_size::terminal_size().map(|(width, _)| usize::from(width.0))).unwrap_or(160).max(40)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn words_are_quoted_for_a_shell() {
+        assert_eq!(quoted("restore/zstd"), "restore/zstd");
+        assert_eq!(quoted("mycp=cp {source}"), "'mycp=cp {source}'");
+        assert_eq!(quoted("it's"), r"'it'\''s'");
+    }
+}

@@ -1,0 +1,127 @@
+//! `assay doctor`: what this machine can and cannot measure, and how to mend each.
+
+use crate::cli::{Said, width};
+use crate::scratch::{default_place, filesystem, free};
+use crate::{catalogue, home, machine};
+use anyhow::Result;
+use reports::table::{Align, Table};
+use serde_json::json;
+use std::path::Path;
+use technique::Clock;
+use technique::lap::cost_of_mark_ns;
+use technique::peer::find_program;
+
+struct Finding {
+    what: &'static str,
+    state: &'static str,
+    told: String,
+}
+
+fn finding(what: &'static str, works: bool, good: impl Into<String>, bad: impl Into<String>) -> Finding {
+    Finding { what, state: if works { "ok" } else { "absent" }, told: if works { good.into() } else { bad.into() } }
+}
+
+/// Looks at everything that a run may want.
+pub fn doctor() -> Result<Said> {
+    let findings = findings();
+    let mut table = Table::new(&[("WHAT", Align::Left), ("STATE", Align::Left), ("", Align::Left)]);
+    for finding in &findings {
+        table.row([finding.what.into(), finding.state.into(), finding.told.clone()]);
+    }
+    let documents: Vec<_> = findings
+        .iter()
+        .map(|finding| json!({"what": finding.what, "state": finding.state, "told": finding.told}))
+        .collect();
+    let text = table.render(width());
+    Ok(Said::fine(
+        "assay.doctor/1",
+        text,
+        json!({"findings": documents, "machine": machine::fingerprint(&home::home())}),
+    ))
+}
+
+fn findings() -> Vec<Finding> {
+    let root = rustix::process::geteuid().is_root();
+    let release = env!("ASSAY_PROFILE") == "release";
+    let mut findings = vec![
+        finding(
+            "build",
+            release,
+            "release",
+            "a debug build: its numbers say nothing; cargo build --release, and run target/release/assay",
+        ),
+        stopwatch(),
+        scratch(),
+        finding(
+            "cold cache (--cold)",
+            root,
+            "root may drop the page cache; on tmpfs nothing is cold, so name a --scratch on a disk",
+            "only root may drop the page cache: run as root",
+        ),
+        quiet(),
+    ];
+    let peers = [
+        ("tar", "apt-get install tar", "the peer rows of restore"),
+        ("zstd", "apt-get install zstd", "restore/tar-zstd"),
+        ("strace", "apt-get install strace", "the test that holds foretold system calls against the kernel's"),
+        ("git", "apt-get install git", "naming the commit in records"),
+    ];
+    for (program, mend, needed) in peers {
+        let good = format!("for {needed}");
+        let bad = format!("{mend}; needed for {needed}");
+        findings.push(finding(program, find_program(program).is_some(), good, bad));
+    }
+    findings.push(uring());
+    findings
+}
+
+fn stopwatch() -> Finding {
+    let clock = Clock::best();
+    let cost = cost_of_mark_ns();
+    let told = match clock {
+        Clock::Counter => format!("the processor's counter, {cost:.1} ns a mark"),
+        _ => format!(
+            "the kernel's clock, {cost:.1} ns a mark: its own clock source is not tsc, so the counter is not trusted"
+        ),
+    };
+    Finding { what: "stopwatch", state: "ok", told }
+}
+
+fn scratch() -> Finding {
+    let place = default_place(1 << 30);
+    let room = free(&place).unwrap_or(0) >> 20;
+    let told = format!("{} ({}, {room} MiB free); --scratch DIR names another", place.display(), filesystem(&place));
+    finding("scratch place", room >= 1024, told.clone(), format!("{told}; python-env needs about 1,500 MiB"))
+}
+
+fn quiet() -> Finding {
+    let load = machine::load();
+    let busy = load.split(' ').next().and_then(|load| load.parse::<f64>().ok()).is_some_and(|load| load > 0.5);
+    Finding {
+        what: "quiet machine",
+        state: if busy { "note" } else { "ok" },
+        told: format!(
+            "load {load}{}",
+            if busy { ": something else runs; ratios stay paired, but intervals widen" } else { "" }
+        ),
+    }
+}
+
+/// The row itself knows whether the kernel lets it; a switch that is off is the common reason.
+fn uring() -> Finding {
+    let switch = std::fs::read_to_string("/proc/sys/kernel/io_uring_disabled");
+    let on = switch.as_ref().is_ok_and(|switch| switch.trim() == "0");
+    let rows =
+        catalogue::WORKLOADS.iter().flat_map(|workload| workload.variants).filter(|row| row.name.contains("uring"));
+    let needed = format!("for {} rows", rows.count());
+    let bad = match switch {
+        Ok(switch) => {
+            format!("kernel.io_uring_disabled is {}: sysctl kernel.io_uring_disabled=0; {needed}", switch.trim())
+        }
+        Err(_) if Path::new("/proc/sys/kernel").exists() => {
+            format!("this kernel has no io_uring switch (older than 6.6, or without it); {needed}")
+        }
+        Err(error) => format!("cannot be asked: {error}; {needed}"),
+    };
+    finding("io_uring", on, needed, bad)
+}

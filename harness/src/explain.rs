@@ -1,0 +1,185 @@
+//! `assay explain`: what a row does, what it promises, where its code is, what it asks of the kernel, where its time goes.
+
+use crate::catalogue;
+use crate::child::{Ended, send};
+use crate::cli::{Said, width};
+use crate::list;
+use crate::once::{Answer, Errand, Pass};
+use crate::progress::Telling;
+use crate::refusal::Refusal;
+use crate::scratch::{Scratch, default_place};
+use anyhow::Result;
+use fixtures::Fixture;
+use reports::summary::{Row, Summary, summaries};
+use reports::table::wrap;
+use reports::terminal::number;
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::time::Duration;
+use technique::{Promise, Variant, Workload};
+
+/// Explains one row; its system calls are foretold for the fixture `on`.
+pub fn explain(row: &str, on: &str, telling: Telling) -> Result<Said> {
+    let (workload, variant) = find(row)?;
+    let fixture = crate::fixture::ready(on, telling)?;
+    let foretold = foretell(workload, variant, &fixture)?;
+    let measured = last_summary(workload, variant);
+    let kept: Vec<&str> = variant.technique.promises().iter().map(Promise::name).collect();
+    let lacks: Vec<&str> =
+        Promise::ALL.into_iter().filter(|one| !variant.technique.promises().has(*one)).map(Promise::name).collect();
+    let mut lines = vec![format!("{}/{}: {}", workload.name, variant.name, variant.what), String::new()];
+    lines.push(format!(
+        "code      {}:{} (the row), {} (the technique)",
+        variant.row.file(),
+        variant.row.line(),
+        variant.technique.type_name()
+    ));
+    lines.push(format!("promises  {}", if kept.is_empty() { "none".to_owned() } else { kept.join(", ") }));
+    lines.push(format!("lacks     {}", if lacks.is_empty() { "none".to_owned() } else { lacks.join(", ") }));
+    lines.push(format!("calls     {}", calls_text(&foretold, &fixture)));
+    match &measured {
+        None => lines.push(format!("time      not measured yet: assay run {}/{}", workload.name, variant.name)),
+        Some((summary, row)) => lines.extend(time_text(summary, row)),
+    }
+    let text: String = lines.iter().map(|line| wrap(line, width(), 10) + "\n").collect();
+    let calls = match &foretold {
+        Foretold::Calls(calls) => json!(calls),
+        Foretold::Nothing(why) => json!({"absent": why}),
+    };
+    let document = json!({
+        "workload": workload.name,
+        "row": variant.name,
+        "what": variant.what,
+        "code": format!("{}:{}", variant.row.file(), variant.row.line()),
+        "technique": variant.technique.type_name(),
+        "promises": kept,
+        "lacks": lacks,
+        "calls": {"fixture": fixture.name, "files": fixture.tally.files, "by_name": calls},
+        "measured": measured.map(|(summary, row)| json!({"fixture": summary.fixture, "condition": summary.condition, "row": row})),
+    });
+    Ok(Said::fine("assay.explain/1", text, document))
+}
+
+fn find(row: &str) -> Result<(&'static Workload, &'static Variant)> {
+    if let Some((workload, name)) = row.split_once('/') {
+        let workload = catalogue::workload(workload)?;
+        return Ok((workload, catalogue::variant_of(workload, name)?));
+    }
+    let found: Vec<_> = catalogue::WORKLOADS
+        .iter()
+        .filter_map(|workload| workload.variant(row).map(|variant| (*workload, variant)))
+        .collect();
+    match found.as_slice() {
+        [one] => Ok(*one),
+        [] => {
+            catalogue::workload(row)?;
+            Err(Refusal::usage(
+                format!("{row} is a workload"),
+                format!("name a row of it: `assay list {row}` shows them"),
+            ))
+        }
+        many => {
+            let names: Vec<String> = many.iter().map(|(workload, _)| format!("{}/{row}", workload.name)).collect();
+            Err(Refusal::usage(
+                format!("{row} is a row of {} workloads", many.len()),
+                format!("say which: {}", names.join(", ")),
+            ))
+        }
+    }
+}
+
+enum Foretold {
+    Calls(BTreeMap<String, u64>),
+    Nothing(String),
+}
+
+/// Asks the technique itself, ready on the fixture, in a process of its own.
+fn foretell(workload: &Workload, variant: &Variant, fixture: &Fixture) -> Result<Foretold> {
+    let scratch = match Scratch::take(&default_place(4 * fixture.tally.bytes + (64 << 20))) {
+        Ok(scratch) => scratch,
+        Err(error) => return Ok(Foretold::Nothing(format!("not foretold now: {error}"))),
+    };
+    let errand = Errand {
+        workload: workload.name.to_owned(),
+        variant: variant.name.to_owned(),
+        peer: None,
+        pass: Pass::Ready,
+        cold: false,
+        source: fixture.dir.clone(),
+        target: scratch.path().join("target"),
+        kept: scratch.path().join("kept"),
+        tally: fixture.tally,
+    };
+    std::fs::create_dir_all(&errand.target)?;
+    Ok(match send(&errand, Duration::from_secs(300))? {
+        Ended::Answered(Answer::Ready(Some(calls))) => Foretold::Calls(calls),
+        Ended::Answered(Answer::Absent { why, mend }) => Foretold::Nothing(format!("cannot run here: {why}: {mend}")),
+        Ended::Answered(_) => Foretold::Nothing("the row makes no claim about its system calls".to_owned()),
+        Ended::Crashed(told) | Ended::Hung(told) => Foretold::Nothing(format!("could not get ready: {told}")),
+        Ended::Stopped => Foretold::Nothing("stopped".to_owned()),
+    })
+}
+
+fn calls_text(foretold: &Foretold, fixture: &Fixture) -> String {
+    match foretold {
+        Foretold::Nothing(why) => why.clone(),
+        Foretold::Calls(calls) => {
+            let files = fixture.tally.files.max(1);
+            let mut named: Vec<(&String, &u64)> = calls.iter().collect();
+            named.sort_by_key(|(name, count)| (std::cmp::Reverse(**count), *name));
+            let total: u64 = calls.values().sum();
+            let each: Vec<String> = named
+                .iter()
+                .map(|(name, count)| format!("{name} {count} ({:.2} a file)", **count as f64 / files as f64))
+                .collect();
+            format!(
+                "{total} file system calls on {} ({files} files), {:.2} a file: {}",
+                fixture.name,
+                total as f64 / files as f64,
+                each.join(", ")
+            )
+        }
+    }
+}
+
+/// The row in the last run that has it.
+fn last_summary(workload: &Workload, variant: &Variant) -> Option<(Summary, Row)> {
+    list::runs().iter().rev().find_map(|run| {
+        summaries(run).into_iter().filter(|summary| summary.workload == workload.name).find_map(|summary| {
+            let row = summary.rows.iter().find(|row| row.name == variant.name)?.clone();
+            Some((summary, row))
+        })
+    })
+}
+
+fn time_text(summary: &Summary, row: &Row) -> Vec<String> {
+    let whole = row.us_per_file.mid;
+    let mut lines = vec![format!(
+        "time      {} µs a file on {} ({}), {} rounds; processor {} µs",
+        number(whole),
+        summary.fixture,
+        summary.condition,
+        row.rounds,
+        number(row.cpu_us_per_file)
+    )];
+    if let (Some(over), Some(verdict)) = (&row.over_baseline, row.verdict) {
+        lines.push(format!(
+            "gain      {:.2}x over the baseline ({:.2}-{:.2}): {verdict}",
+            over.mid, over.low, over.high
+        ));
+    }
+    if !row.phases.is_empty() {
+        let each: Vec<String> = row
+            .phases
+            .iter()
+            .map(|(name, us)| format!("{name} {} ({:.1} %)", number(*us), us / whole * 100.0))
+            .collect();
+        lines.push(format!("phases    {}", each.join(", ")));
+        let mut largest = row.phases.clone();
+        largest.sort_by(|a, b| b.1.total_cmp(&a.1));
+        let ceilings: Vec<String> =
+            largest.iter().take(4).map(|(name, us)| format!("{name} {:.2}x", whole / (whole - us))).collect();
+        lines.push(format!("ceilings  if a phase took no time at all: {}", ceilings.join(", ")));
+    }
+    lines
+}

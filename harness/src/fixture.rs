@@ -1,0 +1,93 @@
+//! `assay fixture`: recipes, listed, made, shown, and captured from a real directory.
+
+use crate::cli::{Said, width};
+use crate::home;
+use crate::progress::{Progress, Telling};
+use crate::refusal::Refusal;
+use anyhow::{Context, Result};
+use fixtures::{Fixture, Recipe, Tally};
+use reports::table::{Align, Table};
+use serde_json::json;
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::path::Path;
+
+/// The fixture of that name, made if it is not there yet.
+pub fn ready(name: &str, telling: Telling) -> Result<Fixture> {
+    let recipe = recipe(name)?;
+    let progress = Progress::begin(telling, "fixture");
+    fixtures::cached(&recipe, &home::fixtures(), &|made| {
+        let words = format!("{} {}/{} files", recipe.name, made.files_done, made.files);
+        progress.at(made.bytes_done, made.bytes, &words);
+    })
+}
+
+/// The recipe of that name, or in that file.
+pub fn recipe(name: &str) -> Result<Recipe> {
+    fixtures::find(name)
+        .map_err(|error| Refusal::usage(format!("{error:#}"), "`assay fixture list` shows what there is"))
+}
+
+/// The recipes that come along.
+pub fn list() -> Result<Said> {
+    let mut table = Table::new(&[
+        ("FIXTURE", Align::Left),
+        ("FILES", Align::Right),
+        ("DIRECTORIES", Align::Right),
+        ("WHAT IT IS", Align::Left),
+    ]);
+    let mut documents = Vec::new();
+    for (name, _) in fixtures::shipped() {
+        let recipe = recipe(name)?;
+        table.row([
+            (*name).into(),
+            recipe.files.to_string(),
+            recipe.directories.count.to_string(),
+            recipe.what.clone(),
+        ]);
+        documents.push(json!({"name": name, "files": recipe.files, "what": recipe.what, "digest": recipe.digest}));
+    }
+    let hint =
+        "\nassay fixture show NAME prints a recipe.  assay fixture capture DIR makes one of a directory of yours.\n";
+    Ok(Said::fine("assay.fixtures/1", table.render(width()) + hint, json!({"fixtures": documents})))
+}
+
+/// Makes a tree, or takes it from the cache.
+pub fn make(name: &str, telling: Telling) -> Result<Said> {
+    let fixture = ready(name, telling)?;
+    let Tally { files, directories, symlinks, bytes, contents } = fixture.tally;
+    let text = format!(
+        "{}\n{files} files ({contents} different), {directories} directories, {symlinks} links, {bytes} bytes, digest {}\n",
+        fixture.dir.display(),
+        fixture.digest
+    );
+    let document = json!({"name": fixture.name, "dir": fixture.dir, "digest": fixture.digest, "tally": fixture.tally});
+    Ok(Said::fine("assay.fixture/1", text, document))
+}
+
+/// Prints a recipe.
+pub fn show(name: &str) -> Result<Said> {
+    let toml = recipe(name)?.to_toml();
+    Ok(Said::fine("assay.recipe/1", toml.clone(), json!({"toml": toml})))
+}
+
+/// The recipe that a real directory gives, to stdout or to a new file.
+pub fn capture(dir: &Path, name: &str, out: Option<&Path>) -> Result<Said> {
+    let recipe = fixtures::capture(dir, name).map_err(|error| {
+        Refusal::usage(format!("{error:#}"), "name a directory that you may read, with files in it")
+    })?;
+    let toml = recipe.to_toml();
+    let Some(out) = out else {
+        return Ok(Said::fine("assay.recipe/1", toml.clone(), json!({"toml": toml})));
+    };
+    let file = OpenOptions::new().write(true).create_new(true).open(out);
+    let mut file = file.map_err(|error| {
+        Refusal::usage(
+            format!("cannot make {}: {error}", out.display()),
+            "name a file that does not exist yet with --out",
+        )
+    })?;
+    file.write_all(toml.as_bytes()).with_context(|| format!("writing {}", out.display()))?;
+    let text = format!("{}\nassay run restore --on {} measures with it\n", out.display(), out.display());
+    Ok(Said::fine("assay.recipe/1", text, json!({"toml": toml, "file": out})))
+}

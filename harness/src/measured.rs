@@ -1,0 +1,86 @@
+//! The one place where a clock runs. Profilers find it by name.
+
+use anyhow::Result;
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeValLike;
+use reports::record::{PhaseReading, Reading};
+use technique::{Lap, Prepared, Times};
+
+/// Runs the work once under the clock.
+#[inline(never)]
+pub fn measured(prepared: &mut dyn Prepared, looking: bool) -> Result<Times> {
+    let mut lap = Lap::start(looking);
+    let worked = prepared.work(&mut lap);
+    let times = lap.stop();
+    worked?;
+    Ok(times)
+}
+
+/// Runs the work once and reads what it cost. Processor time is read before the clock starts and after it stops.
+pub fn reading(prepared: &mut dyn Prepared, looking: bool) -> Result<Reading> {
+    let before = processor_ns()?;
+    let times = measured(prepared, looking)?;
+    let after = processor_ns()?;
+    let ns = |of: usize| u64::try_from(after[of] - before[of]).unwrap_or(0);
+    Ok(Reading {
+        wall_ns: u64::try_from(times.wall.as_nanos()).expect("no run lasts 584 years"),
+        user_ns: ns(0),
+        system_ns: ns(1),
+        workers: times.workers,
+        phases: times
+            .phases
+            .iter()
+            .map(|time| PhaseReading {
+                name: time.phase.name().to_owned(),
+                wall_ns: time.wall_ns,
+                thread_ns: time.thread_ns,
+                marks: time.marks,
+            })
+            .collect(),
+    })
+}
+
+/// Processor time of this process and of the children it waited for: user, system.
+fn processor_ns() -> Result<[i64; 2]> {
+    let mut ns = [0, 0];
+    for who in [UsageWho::RUSAGE_SELF, UsageWho::RUSAGE_CHILDREN] {
+        let usage = getrusage(who)?;
+        ns[0] += usage.user_time().num_nanoseconds();
+        ns[1] += usage.system_time().num_nanoseconds();
+    }
+    Ok(ns)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use technique::{Calls, Site, phase};
+
+    struct Spin;
+
+    impl Prepared for Spin {
+        fn work(&mut self, lap: &mut Lap) -> Result<()> {
+            let mut sum = 0u64;
+            for i in 0..20_000_000u64 {
+                sum = std::hint::black_box(sum + i);
+            }
+            lap.mark(phase::DECODE);
+            Ok(())
+        }
+        fn settle(&mut self, _: &Site) -> Result<()> {
+            Ok(())
+        }
+        fn calls(&self) -> Option<Calls> {
+            None
+        }
+    }
+
+    #[test]
+    fn phases_add_up_to_the_wall_and_spinning_costs_processor_time() {
+        let reading = reading(&mut Spin, true).unwrap();
+        let sum: f64 = reading.phases.iter().map(|phase| phase.wall_ns).sum();
+        assert!((sum / reading.wall_ns as f64 - 1.0).abs() < 0.01);
+        assert!(reading.user_ns > 0);
+        assert!(super::reading(&mut Spin, false).unwrap().phases.is_empty());
+    }
+}

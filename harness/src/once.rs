@@ -1,0 +1,139 @@
+//! The child's side: one sample of one row, in a process of its own. One JSON line on stdout.
+
+use crate::catalogue;
+use crate::measured::reading;
+use crate::refusal::Refusal;
+use anyhow::{Context, Result};
+use reports::record::Reading;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use technique::{Absent, Site};
+
+/// What a child is to do; it travels as JSON on the command line.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Errand {
+    /// The workload.
+    pub workload: String,
+    /// The row.
+    pub variant: String,
+    /// A row of the user's own, as `NAME=COMMAND`.
+    pub peer: Option<String>,
+    /// What to do.
+    pub pass: Pass,
+    /// Whether what is read shall be dropped from the page cache first.
+    pub cold: bool,
+    /// The fixture's tree.
+    pub source: PathBuf,
+    /// The place to fill.
+    pub target: PathBuf,
+    /// What is made once for all samples.
+    pub kept: PathBuf,
+    /// What is in the source.
+    pub tally: fixtures::Tally,
+}
+
+/// One way of looking.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Pass {
+    /// Get ready only: what is kept is made, and absence shows.
+    Ready,
+    /// The clock alone.
+    Wall,
+    /// The stopwatch with its marks.
+    Phases,
+}
+
+impl Pass {
+    /// The word that records hold.
+    pub fn name(self) -> &'static str {
+        match self {
+            Pass::Ready => "ready",
+            Pass::Wall => "wall",
+            Pass::Phases => "phases",
+        }
+    }
+}
+
+/// What a child answers.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Answer {
+    /// It is ready; these are the file system calls that it says a run will make.
+    Ready(Option<BTreeMap<String, u64>>),
+    /// It ran.
+    Reading(Reading),
+    /// It cannot run here.
+    Absent {
+        /// What is missing.
+        why: String,
+        /// What to do about it.
+        mend: String,
+    },
+}
+
+impl Errand {
+    /// The site of the errand.
+    pub fn site(&self) -> Site {
+        Site::new(self.source.clone(), self.target.clone(), self.kept.clone(), self.tally)
+    }
+}
+
+/// Runs the errand.
+pub fn run(errand: &Errand) -> Result<Answer> {
+    // A child whose runner was killed has nobody to answer to; it must not go on writing.
+    let kill = rustix::process::Signal::KILL;
+    rustix::process::set_parent_process_death_signal(Some(kill)).context("tying the child to its runner")?;
+    let variant = match &errand.peer {
+        Some(peer) => catalogue::peer(peer)?,
+        None => *catalogue::variant_of(catalogue::workload(&errand.workload)?, &errand.variant)?,
+    };
+    let site = errand.site();
+    let mut prepared = match variant.technique.prepare(&site) {
+        Ok(prepared) => prepared,
+        Err(error) => {
+            return match error.downcast::<Absent>() {
+                Ok(absent) => Ok(Answer::Absent { why: absent.why, mend: absent.mend }),
+                Err(error) => Err(error.context("getting ready")),
+            };
+        }
+    };
+    if errand.pass == Pass::Ready {
+        let calls = prepared.calls().map(|calls| calls.iter().map(|(name, n)| (name.to_owned(), n)).collect());
+        return Ok(Answer::Ready(calls));
+    }
+    set_cache(&site, errand.cold)?;
+    let reading = reading(prepared.as_mut(), errand.pass == Pass::Phases)?;
+    prepared.settle(&site).context("settling what the work left in memory")?;
+    Ok(Answer::Reading(reading))
+}
+
+/// Warm: all that `prepare` kept is read once. Cold: the kernel drops what it can; only root may ask for that.
+fn set_cache(site: &Site, cold: bool) -> Result<()> {
+    if cold {
+        rustix::fs::sync();
+        std::fs::write("/proc/sys/vm/drop_caches", "3").map_err(|error| {
+            Refusal::unfit(format!("cannot drop the page cache: {error}"), "run as root, or leave --cold away")
+                .context("")
+        })?;
+        return Ok(());
+    }
+    for kept in site.used() {
+        read_all(&kept).with_context(|| format!("warming {}", kept.display()))?;
+    }
+    Ok(())
+}
+
+fn read_all(path: &Path) -> Result<()> {
+    if path.is_dir() {
+        for entry in std::fs::read_dir(path)? {
+            read_all(&entry?.path())?;
+        }
+    } else {
+        let mut file = std::fs::File::open(path)?;
+        let mut buffer = vec![0; 256 << 10];
+        while std::io::Read::read(&mut file, &mut buffer)? > 0 {}
+    }
+    Ok(())
+}

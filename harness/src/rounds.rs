@@ -1,0 +1,459 @@
+//! Rounds: every row in each round, in a shuffled and recorded order, so that ratios are paired and drift cancels.
+
+use crate::ask::{Ask, Rounds};
+use crate::catalogue::Choice;
+use crate::child::{Ended, send};
+use crate::once::{Answer, Errand, Pass};
+use crate::pace::{Pace, clock_of, now};
+use crate::progress::Progress;
+use crate::refusal::{Exit, Refusal};
+use crate::scratch::{Scratch, default_place, filesystem, free, remove_tree};
+use crate::{home, machine, signals};
+use anyhow::{Context, Result};
+use fixtures::{Fixture, Tally};
+use reports::record::{self, Absent, Condition, End, Failed, Header, Line, Note, Plan, Sample};
+use std::collections::HashSet;
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use technique::phase::{Kind, Phase};
+use technique::{Outcome, Variant};
+
+/// The phases pass joins so many of the first rounds; shares need fewer samples than ratios.
+const ROUNDS_WITH_PHASES: u32 = 6;
+/// More than this in removed trees, and they are really removed between rounds.
+const TRASH_LIMIT: u64 = 6 << 30;
+
+/// What a run left.
+pub struct Done {
+    /// The record file.
+    pub record: PathBuf,
+    /// How the command ends.
+    pub exit: Exit,
+}
+
+/// Runs what was asked, and writes it down sample by sample.
+pub fn run(ask: &Ask) -> Result<Done> {
+    let entries = entries(ask)?;
+    let need = 3 * entries.iter().map(|entry| entry.fixture.tally.bytes).max().unwrap_or(0) + (256 << 20);
+    let place = ask.scratch.clone().unwrap_or_else(|| default_place(need));
+    let scratch = Scratch::take(&place)?;
+    let filesystem = filesystem(scratch.path());
+    refuse_what_cannot_be(ask, &filesystem, scratch.path(), need)?;
+    let mut record = Record::create(ask, &entries, &filesystem, scratch.path())?;
+    let mut exit = Exit::Fine;
+    let mut how = "complete";
+    for (at, entry) in entries.iter().enumerate() {
+        let budget = match ask.rounds {
+            Rounds::Count(_) => Duration::ZERO,
+            Rounds::Budget(all) => all / u32::try_from(entries.len()).unwrap_or(u32::MAX),
+        };
+        let mut trial = Trial::begin(ask, entry, at, budget, &scratch, &filesystem)?;
+        how = trial.measure(&mut record)?;
+        if trial.failed {
+            exit = Exit::Differ;
+        }
+        trial.clear()?;
+        if how == "interrupted" {
+            break;
+        }
+    }
+    record.end(how)?;
+    if how == "interrupted" && exit == Exit::Fine {
+        exit = Exit::Interrupted;
+    }
+    Ok(Done { record: record.path, exit })
+}
+
+/// One workload on one fixture.
+struct Entry {
+    choice: Choice,
+    fixture: Fixture,
+}
+
+fn entries(ask: &Ask) -> Result<Vec<Entry>> {
+    let mut entries = Vec::new();
+    for choice in &ask.choices {
+        let own = vec![choice.workload.fixtures[0].to_owned()];
+        for name in if ask.fixtures.is_empty() { &own } else { &ask.fixtures } {
+            let fixture = crate::fixture::ready(name, ask.telling)?;
+            entries.push(Entry { choice: choice.clone(), fixture });
+        }
+    }
+    Ok(entries)
+}
+
+fn refuse_what_cannot_be(ask: &Ask, filesystem: &str, scratch: &Path, need: u64) -> Result<()> {
+    if ask.cold && !rustix::process::geteuid().is_root() {
+        return Err(Refusal::unfit(
+            "--cold drops the page cache, and only root may",
+            "run as root, or leave --cold away",
+        ));
+    }
+    if ask.cold && filesystem == "tmpfs" {
+        let place = scratch.display();
+        return Err(Refusal::usage(
+            format!("--cold means nothing at {place}: a tmpfs is memory and has no disk below it"),
+            "name a place on a disk with --scratch DIR",
+        ));
+    }
+    let free = free(scratch)?;
+    if free < need {
+        return Err(Refusal::unfit(
+            format!("{} has {} MiB free, and this run may need {} MiB", scratch.display(), free >> 20, need >> 20),
+            "name a roomier place with --scratch DIR, or a smaller fixture with --on",
+        ));
+    }
+    Ok(())
+}
+
+/// The record file under construction.
+struct Record {
+    path: PathBuf,
+    file: File,
+}
+
+impl Record {
+    fn create(ask: &Ask, entries: &[Entry], filesystem: &str, scratch: &Path) -> Result<Record> {
+        let started = now();
+        let id = format!("{}-{:04x}", started.strftime("%Y%m%d-%H%M%S"), std::process::id() & 0xffff);
+        let dir = home::runs().join(&id);
+        std::fs::create_dir_all(&dir).with_context(|| format!("making {}", dir.display()))?;
+        let path = dir.join("record.jsonl");
+        let file = OpenOptions::new().append(true).create_new(true).open(&path);
+        let file = file.with_context(|| format!("making {}", path.display()))?;
+        let mut record = Record { path, file };
+        record.line(&Line::Run(Box::new(Header {
+            schema: record::SCHEMA,
+            id,
+            started: started.to_string(),
+            command: ask.command.clone(),
+            seed: ask.seed,
+            machine: machine::fingerprint(scratch),
+            mark_ns: technique::lap::cost_of_mark_ns(),
+            phases: phases(),
+            plan: entries.iter().map(|entry| plan(ask, entry, filesystem)).collect(),
+        })))?;
+        if cfg!(debug_assertions) {
+            record.note("this is a debug build: its numbers say nothing about a release")?;
+        }
+        Ok(record)
+    }
+
+    /// One write a line: what was written before a kill stays whole.
+    fn line(&mut self, line: &Line) -> Result<()> {
+        let text = serde_json::to_string(line)? + "\n";
+        self.file.write_all(text.as_bytes()).with_context(|| format!("writing to {}", self.path.display()))
+    }
+
+    fn note(&mut self, text: &str) -> Result<()> {
+        self.line(&Line::Note(Note { text: text.to_owned() }))
+    }
+
+    fn end(&mut self, how: &str) -> Result<()> {
+        self.line(&Line::End(End { how: how.to_owned(), ended: now().to_string(), load: machine::load() }))
+    }
+}
+
+fn phases() -> Vec<record::PhaseName> {
+    let kind = |phase: Phase| match phase.kind() {
+        Kind::Metadata => "metadata",
+        Kind::Compute => "compute",
+        Kind::Data => "data",
+        Kind::Wait => "wait",
+        Kind::Unnamed => "unnamed",
+    };
+    Phase::all().map(|phase| record::PhaseName { name: phase.name().into(), kind: kind(phase).into() }).collect()
+}
+
+fn plan(ask: &Ask, entry: &Entry, filesystem: &str) -> Plan {
+    let (workload, fixture) = (entry.choice.workload, &entry.fixture);
+    let Tally { files, directories, symlinks, bytes, .. } = fixture.tally;
+    let has = |name: &str| entry.choice.variants.iter().any(|variant| variant.name == name);
+    Plan {
+        workload: workload.name.to_owned(),
+        question: workload.question.to_owned(),
+        fixture: record::Fixture {
+            name: fixture.name.clone(),
+            digest: fixture.digest.clone(),
+            files,
+            directories,
+            symlinks,
+            bytes,
+        },
+        condition: Condition {
+            cache: if ask.cold { "cold" } else { "warm" }.to_owned(),
+            filesystem: filesystem.to_owned(),
+        },
+        variants: entry
+            .choice
+            .variants
+            .iter()
+            .map(|variant| record::Variant {
+                name: variant.name.to_owned(),
+                what: variant.what.to_owned(),
+                promises: variant.technique.promises().iter().map(|promise| promise.name().to_owned()).collect(),
+            })
+            .collect(),
+        ladder: workload.ladder.iter().filter(|name| has(name)).map(|name| (*name).to_owned()).collect(),
+        floor: workload.floor.filter(|name| has(name)).map(str::to_owned),
+    }
+}
+
+/// The rounds of one entry.
+struct Trial<'a> {
+    ask: &'a Ask,
+    entry: &'a Entry,
+    at: usize,
+    budget: Duration,
+    dir: PathBuf,
+    on_tmpfs: bool,
+    errand: Errand,
+    expected: Outcome,
+    out: HashSet<&'static str>,
+    trash: u64,
+    trashed: u64,
+    failed: bool,
+}
+
+impl<'a> Trial<'a> {
+    fn begin(
+        ask: &'a Ask,
+        entry: &'a Entry,
+        at: usize,
+        budget: Duration,
+        scratch: &Scratch,
+        filesystem: &str,
+    ) -> Result<Trial<'a>> {
+        let dir = scratch.path().join(format!("trial-{at}"));
+        for part in ["kept", "trash"] {
+            std::fs::create_dir_all(dir.join(part)).with_context(|| format!("making {}", dir.display()))?;
+        }
+        let errand = Errand {
+            workload: entry.choice.workload.name.to_owned(),
+            variant: String::new(),
+            peer: None,
+            pass: Pass::Ready,
+            cold: ask.cold,
+            source: entry.fixture.dir.clone(),
+            target: dir.join("target"),
+            kept: dir.join("kept"),
+            tally: entry.fixture.tally,
+        };
+        let expected = (entry.choice.workload.expected)(&errand.site()).context("reading what should come out")?;
+        Ok(Trial {
+            ask,
+            entry,
+            at,
+            budget,
+            dir,
+            on_tmpfs: filesystem == "tmpfs",
+            errand,
+            expected,
+            out: HashSet::new(),
+            trash: 0,
+            trashed: 0,
+            failed: false,
+        })
+    }
+
+    /// Gets every row ready, then measures round by round. Says how it ended.
+    fn measure(&mut self, record: &mut Record) -> Result<&'static str> {
+        let name = self.entry.choice.workload.name;
+        let variants = &self.entry.choice.variants;
+        let progress = Progress::begin(self.ask.telling, "prepare");
+        for (done, variant) in variants.iter().enumerate() {
+            if signals::asked_to_stop() {
+                return Ok("interrupted");
+            }
+            progress.at(done as u64, variants.len() as u64, &format!("{name}/{}", variant.name));
+            self.sample(record, variant, Pass::Ready, None)?;
+        }
+        drop(progress);
+        let progress = Progress::begin(self.ask.telling, "measure");
+        let pace = Pace::begin();
+        let mut round = 0;
+        loop {
+            if let Some(how) = self.enough(pace, round) {
+                self.say_what_was_removed(record)?;
+                return Ok(how);
+            }
+            let order = self.order(round);
+            let all = self.rounds_expected(pace, round);
+            for (position, (variant, pass)) in order.iter().enumerate() {
+                if signals::asked_to_stop() {
+                    return Ok("interrupted");
+                }
+                let done = u64::from(round) * order.len() as u64 + position as u64;
+                let words = format!("{name} {}/{all} rounds, {}", round + 1, variant.name);
+                progress.at(done, u64::from(all) * order.len() as u64, &words);
+                let place = (round, u32::try_from(position).unwrap_or(u32::MAX));
+                if !self.out.contains(variant.name) {
+                    self.sample(record, variant, *pass, Some(place))?;
+                }
+            }
+            round += 1;
+            if self.trash > TRASH_LIMIT {
+                self.empty_trash()?;
+            }
+        }
+    }
+
+    fn enough(&self, pace: Pace, round: u32) -> Option<&'static str> {
+        match self.ask.rounds {
+            _ if self.out.len() == self.entry.choice.variants.len() => Some("complete"),
+            Rounds::Count(count) => (round >= count).then_some("complete"),
+            // A round that would end later than the budget is not begun.
+            Rounds::Budget(_) => {
+                let after_next = pace.passed().mul_f64(f64::from(round + 1) / f64::from(round.max(1)));
+                (round > 0 && after_next > self.budget).then_some("budget")
+            }
+        }
+    }
+
+    fn rounds_expected(&self, pace: Pace, round: u32) -> u32 {
+        match self.ask.rounds {
+            Rounds::Count(count) => count,
+            Rounds::Budget(_) if round == 0 => 1,
+            Rounds::Budget(_) => {
+                let fit = self.budget.as_secs_f64() / (pace.passed().as_secs_f64() / f64::from(round)).max(1e-9);
+                // A count of rounds is small and positive.
+                #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped")]
+                let fit = fit.clamp(1.0, 1e6) as u32;
+                fit.max(round + 1)
+            }
+        }
+    }
+
+    /// Every row with every pass of this round, shuffled by the seed.
+    fn order(&self, round: u32) -> Vec<(Variant, Pass)> {
+        let mut order = Vec::new();
+        for variant in &self.entry.choice.variants {
+            order.push((*variant, Pass::Wall));
+            if round < ROUNDS_WITH_PHASES {
+                order.push((*variant, Pass::Phases));
+            }
+        }
+        let mut state = self.ask.seed ^ (u64::from(round) << 32) ^ self.at as u64;
+        for last in (1..order.len()).rev() {
+            let bound = last as u64 + 1;
+            let drawn = usize::try_from(next(&mut state) % bound).expect("the bound is an index");
+            order.swap(last, drawn);
+        }
+        order
+    }
+
+    /// One sample: an empty target, a fresh process, the yardstick, a line in the record.
+    fn sample(&mut self, record: &mut Record, variant: &Variant, pass: Pass, place: Option<(u32, u32)>) -> Result<()> {
+        self.reset_target()?;
+        let named = |peer: &&String| peer.split_once('=').is_some_and(|(name, _)| name == variant.name);
+        let errand = Errand {
+            variant: variant.name.to_owned(),
+            peer: self.ask.peers.iter().find(named).cloned(),
+            pass,
+            ..self.errand.clone()
+        };
+        let failed = |how: &str, told: String| {
+            Line::Failed(Failed {
+                plan: self.at,
+                variant: variant.name.to_owned(),
+                round: place.map(|(round, _)| round),
+                how: how.to_owned(),
+                told,
+            })
+        };
+        let line = match send(&errand, self.ask.limit)? {
+            Ended::Stopped | Ended::Answered(Answer::Ready(_)) => return Ok(()),
+            Ended::Answered(Answer::Absent { why, mend }) => {
+                self.out.insert(variant.name);
+                let absent = Absent { plan: self.at, variant: variant.name.to_owned(), why, mend };
+                return record.line(&Line::Absent(absent));
+            }
+            Ended::Crashed(told) => failed("crashed", told),
+            Ended::Hung(told) => {
+                let limit = clock_of(self.ask.limit);
+                failed("hung", format!("killed after {limit} (a longer --limit lets it go on). {told}"))
+            }
+            Ended::Answered(Answer::Reading(reading)) => {
+                let promises = variant.technique.promises();
+                let outcome = (self.entry.choice.workload.outcome)(&errand.site()).context("looking at the outcome")?;
+                let differences = self.expected.differences(&outcome, promises);
+                if differences.is_empty() {
+                    let (round, position) = place.expect("a reading has a place in a round");
+                    return record.line(&Line::Sample(Box::new(Sample {
+                        plan: self.at,
+                        variant: variant.name.to_owned(),
+                        pass: pass.name().to_owned(),
+                        round,
+                        position,
+                        reading,
+                        outcome: outcome.digest(promises),
+                    })));
+                }
+                let more = differences.len().saturating_sub(3);
+                let mut told = differences[..differences.len().min(3)].join("; ");
+                if more > 0 {
+                    told += &format!("; and {more} more");
+                }
+                failed("differs", told)
+            }
+        };
+        self.failed = true;
+        self.out.insert(variant.name);
+        eprintln!("{}", reports::terminal::failure(&line, self.entry.choice.workload.name));
+        record.line(&line)
+    }
+
+    /// An empty target. The tree that stood there is moved aside: removing it now would make the next row's creates
+    /// dearer (ext4 without a journal avoids inodes that were freed lately). Memory has no such trap.
+    fn reset_target(&mut self) -> Result<()> {
+        let target = self.errand.target.clone();
+        if target.exists() {
+            if self.on_tmpfs {
+                remove_tree(&target)?;
+            } else {
+                let aside = self.dir.join("trash").join(self.trashed.to_string());
+                std::fs::rename(&target, &aside).with_context(|| format!("moving {} aside", target.display()))?;
+                self.trashed += 1;
+                self.trash += self.entry.fixture.tally.bytes;
+            }
+        }
+        std::fs::create_dir(&target).with_context(|| format!("making {}", target.display()))?;
+        if !self.on_tmpfs {
+            let place = File::open(&target).with_context(|| format!("opening {}", target.display()))?;
+            rustix::fs::syncfs(&place).with_context(|| format!("syncing {}", target.display()))?;
+        }
+        Ok(())
+    }
+
+    fn empty_trash(&mut self) -> Result<()> {
+        let trash = self.dir.join("trash");
+        remove_tree(&trash)?;
+        self.trash = 0;
+        std::fs::create_dir(&trash).with_context(|| format!("making {}", trash.display()))
+    }
+
+    fn say_what_was_removed(&self, record: &mut Record) -> Result<()> {
+        if self.trashed > 0 && self.trash < self.trashed * self.entry.fixture.tally.bytes {
+            record.note(
+                "finished trees were removed between rounds, for want of room: on ext4 without a journal the creates \
+                 after that are dearer, for every row alike",
+            )?;
+        }
+        Ok(())
+    }
+
+    fn clear(&self) -> Result<()> {
+        remove_tree(&self.dir)
+    }
+}
+
+/// The next number of a `SplitMix64` sequence.
+fn next(state: &mut u64) -> u64 {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mut mixed = *state;
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
+}

@@ -1,0 +1,445 @@
+//! Records: what a run measured, as JSON Lines. A line is appended for each sample, so a killed run loses one sample.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// The version of the lines below. A reader refuses any other.
+pub const SCHEMA: u32 = 1;
+
+/// One line of a record file.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum Line {
+    /// The first line: what was asked, and of which machine.
+    Run(Box<Header>),
+    /// One run's readings.
+    Sample(Box<Sample>),
+    /// A variant that cannot run here, and why.
+    Absent(Absent),
+    /// A sample that crashed, hung, or came out otherwise than the baseline.
+    Failed(Failed),
+    /// Something that a reader of the numbers should know.
+    Note(Note),
+    /// The last line of a run that came to its end.
+    End(End),
+}
+
+/// What was asked, and of which machine.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Header {
+    /// The version of these lines.
+    pub schema: u32,
+    /// The run's name.
+    pub id: String,
+    /// When it began, in UTC.
+    pub started: String,
+    /// The command that repeats it.
+    pub command: String,
+    /// The seed of the order of samples.
+    pub seed: u64,
+    /// The machine, field by field.
+    pub machine: BTreeMap<String, String>,
+    /// What one mark of the stopwatch costs, in nanoseconds.
+    pub mark_ns: f64,
+    /// The phases that the stopwatch knows, in the order in which a run meets them.
+    pub phases: Vec<PhaseName>,
+    /// What was to be measured.
+    pub plan: Vec<Plan>,
+}
+
+/// A phase by name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PhaseName {
+    /// The word.
+    pub name: String,
+    /// What sort of work it is: `metadata`, `compute`, `data`, `wait` or `unnamed`.
+    pub kind: String,
+}
+
+/// One workload on one fixture under one condition.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Plan {
+    /// The workload.
+    pub workload: String,
+    /// What it asks.
+    pub question: String,
+    /// The fixture, and what is in it.
+    pub fixture: Fixture,
+    /// The condition.
+    pub condition: Condition,
+    /// The rows, the baseline first.
+    pub variants: Vec<Variant>,
+    /// The rows that build on each other, in order.
+    pub ladder: Vec<String>,
+    /// The row that does only what cannot be left out.
+    pub floor: Option<String>,
+}
+
+/// A fixture as it was used.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Fixture {
+    /// Its name.
+    pub name: String,
+    /// The digest of its tree.
+    pub digest: String,
+    /// Files.
+    pub files: u64,
+    /// Directories.
+    pub directories: u64,
+    /// Symbolic links.
+    pub symlinks: u64,
+    /// Bytes in all files.
+    pub bytes: u64,
+}
+
+/// A property of a trial, never of a technique.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Condition {
+    /// `warm` or `cold`: whether what is read lies in the page cache.
+    pub cache: String,
+    /// The file system of the scratch place.
+    pub filesystem: String,
+}
+
+impl std::fmt::Display for Condition {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}, {} cache", self.filesystem, self.cache)
+    }
+}
+
+/// A row of the plan.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Variant {
+    /// Its name.
+    pub name: String,
+    /// What it does.
+    pub what: String,
+    /// What it guarantees besides being right.
+    pub promises: Vec<String>,
+}
+
+/// One run's readings.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Sample {
+    /// Which entry of the plan.
+    pub plan: usize,
+    /// The variant.
+    pub variant: String,
+    /// The way of looking: `wall` or `phases`.
+    pub pass: String,
+    /// The round; ratios are paired by it.
+    pub round: u32,
+    /// The place within the round, in the shuffled order.
+    pub position: u32,
+    /// The readings of the child process.
+    pub reading: Reading,
+    /// One word for what the run left behind.
+    pub outcome: String,
+}
+
+/// What one child process read.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Reading {
+    /// The time under the clock.
+    pub wall_ns: u64,
+    /// Processor time of the process and its children under the clock, in user mode.
+    pub user_ns: u64,
+    /// The same in the kernel.
+    pub system_ns: u64,
+    /// The most workers that ran at once.
+    pub workers: usize,
+    /// What each phase took; empty in the wall pass.
+    pub phases: Vec<PhaseReading>,
+}
+
+/// What one phase took.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PhaseReading {
+    /// Its name.
+    pub name: String,
+    /// Its part of the wall time.
+    pub wall_ns: f64,
+    /// Thread time, summed over workers.
+    pub thread_ns: f64,
+    /// How many marks named it.
+    pub marks: u64,
+}
+
+/// A variant that cannot run here.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Absent {
+    /// Which entry of the plan.
+    pub plan: usize,
+    /// The variant.
+    pub variant: String,
+    /// What is missing.
+    pub why: String,
+    /// What to do about it.
+    pub mend: String,
+}
+
+/// A sample that gave no reading.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Failed {
+    /// Which entry of the plan.
+    pub plan: usize,
+    /// The variant.
+    pub variant: String,
+    /// The round in which it happened; none while getting ready.
+    pub round: Option<u32>,
+    /// What happened: `crashed`, `hung`, `differs`.
+    pub how: String,
+    /// What the process said, or what differs.
+    pub told: String,
+}
+
+/// Something that a reader of the numbers should know.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Note {
+    /// The sentence.
+    pub text: String,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct End {
+    /// `complete`, `budget` or `interrupted`.
+    pub how: String,
+    /// When, in UTC.
+    pub ended: String,
+    /// The load average at the end.
+    pub load: String,
+}
+
+/// A whole record file.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// The first line.
+    pub header: Header,
+    /// The samples, in the order taken.
+    pub samples: Vec<Sample>,
+    /// Variants that cannot run here.
+    pub absent: Vec<Absent>,
+    /// Samples that gave no reading.
+    pub failed: Vec<Failed>,
+    /// What a reader should know; what the reader of the file found is among them.
+    pub notes: Vec<String>,
+    /// The last line; none where the run was killed.
+    pub end: Option<End>,
+}
+
+/// Why a record file cannot be read.
+#[derive(Debug)]
+pub enum Unreadable {
+    /// The file cannot be opened or read.
+    Io(PathBuf, std::io::Error),
+    /// It is empty, or its first line is no header.
+    NoHeader(PathBuf, String),
+    /// Its header is of another schema.
+    Schema(PathBuf, u64),
+    /// A line in its middle is damaged.
+    Damaged(PathBuf, usize, String),
+}
+
+impl std::fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Unreadable::Io(path, error) => write!(f, "cannot read {}: {error}", path.display()),
+            Unreadable::NoHeader(path, why) => {
+                write!(f, "{} is no record of a run: its first line is no header ({why})", path.display())
+            }
+            Unreadable::Schema(path, schema) => write!(
+                f,
+                "{} is of schema {schema}, this build reads schema {SCHEMA}: use the build that wrote it, or measure again",
+                path.display()
+            ),
+            Unreadable::Damaged(path, line, why) => write!(
+                f,
+                "{}:{line}: the line is damaged ({why}): cut the file before it to keep what stands above",
+                path.display()
+            ),
+        }
+    }
+}
+
+impl std::error::Error for Unreadable {}
+
+/// Reads a record file. A last line that is cut short is what a kill leaves: it is dropped, with a note.
+pub fn read(path: &Path) -> Result<Run, Unreadable> {
+    let bytes = std::fs::read(path).map_err(|error| Unreadable::Io(path.to_owned(), error))?;
+    parse(path, &bytes)
+}
+
+fn parse(path: &Path, bytes: &[u8]) -> Result<Run, Unreadable> {
+    let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    let cut = bytes.len() - whole;
+    let mut lines = bytes[..whole].split(|byte| *byte == b'\n').enumerate().filter(|(_, line)| !line.is_empty());
+    let no_header = |why: &dyn std::fmt::Display| Unreadable::NoHeader(path.to_owned(), why.to_string());
+    let (_, first) = lines.next().ok_or_else(|| no_header(&"the file is empty or cut in its first line"))?;
+    let mut run = Run {
+        header: header(path, first)?,
+        samples: Vec::new(),
+        absent: Vec::new(),
+        failed: Vec::new(),
+        notes: Vec::new(),
+        end: None,
+    };
+    for (at, line) in lines {
+        let line: Line = serde_json::from_slice(line)
+            .map_err(|error| Unreadable::Damaged(path.to_owned(), at + 1, error.to_string()))?;
+        let in_plan = |plan: usize| {
+            if plan < run.header.plan.len() {
+                Ok(())
+            } else {
+                Err(Unreadable::Damaged(path.to_owned(), at + 1, format!("the plan has no entry {plan}")))
+            }
+        };
+        match line {
+            Line::Sample(sample) => {
+                in_plan(sample.plan)?;
+                run.samples.push(*sample);
+            }
+            Line::Absent(absent) => {
+                in_plan(absent.plan)?;
+                run.absent.push(absent);
+            }
+            Line::Failed(failed) => {
+                in_plan(failed.plan)?;
+                run.failed.push(failed);
+            }
+            Line::Note(note) => run.notes.push(note.text),
+            Line::End(end) => run.end = Some(end),
+            Line::Run(_) => {
+                let why = "a second header".to_owned();
+                return Err(Unreadable::Damaged(path.to_owned(), at + 1, why));
+            }
+        }
+    }
+    if cut > 0 {
+        run.notes.push(format!("the last line of the record was cut short; {cut} bytes of it were left out"));
+    }
+    if run.end.is_none() {
+        run.notes.push("the record has no last line: the run was killed; all samples up to then are here".to_owned());
+    }
+    Ok(run)
+}
+
+/// The header is read in two steps, so that another schema is told from a damaged line.
+fn header(path: &Path, line: &[u8]) -> Result<Header, Unreadable> {
+    let no_header = |why: String| Unreadable::NoHeader(path.to_owned(), why);
+    let value: serde_json::Value = serde_json::from_slice(line).map_err(|error| no_header(error.to_string()))?;
+    if value["kind"] != "run" {
+        return Err(no_header("it is not of kind `run`".to_owned()));
+    }
+    match value["schema"].as_u64() {
+        Some(schema) if schema == u64::from(SCHEMA) => {
+            serde_json::from_value(value).map_err(|error| no_header(error.to_string()))
+        }
+        Some(schema) => Err(Unreadable::Schema(path.to_owned(), schema)),
+        None => Err(no_header("it names no schema".to_owned())),
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    pub(crate) fn header_of(variants: &[&str]) -> Header {
+        Header {
+            schema: SCHEMA,
+            id: "20261120-120000".into(),
+            started: "2026-11-20T12:00:00Z".into(),
+            command: "assay run restore".into(),
+            seed: 1,
+            machine: BTreeMap::new(),
+            mark_ns: 10.0,
+            phases: ["decode", "write", "rest"]
+                .map(|name| PhaseName { name: name.into(), kind: "compute".into() })
+                .to_vec(),
+            plan: vec![Plan {
+                workload: "restore".into(),
+                question: "How long?".into(),
+                fixture: Fixture {
+                    name: "tiny".into(),
+                    digest: "d".into(),
+                    files: 10,
+                    directories: 2,
+                    symlinks: 0,
+                    bytes: 1000,
+                },
+                condition: Condition { cache: "warm".into(), filesystem: "tmpfs".into() },
+                variants: variants
+                    .iter()
+                    .map(|name| Variant { name: (*name).into(), what: String::new(), promises: Vec::new() })
+                    .collect(),
+                ladder: variants.iter().map(|name| (*name).to_owned()).collect(),
+                floor: None,
+            }],
+        }
+    }
+
+    pub(crate) fn sample(variant: &str, round: u32, wall_ns: u64) -> Sample {
+        Sample {
+            plan: 0,
+            variant: variant.into(),
+            pass: "wall".into(),
+            round,
+            position: 0,
+            reading: Reading { wall_ns, workers: 1, ..Reading::default() },
+            outcome: "same".into(),
+        }
+    }
+
+    fn file(samples: usize) -> Vec<u8> {
+        let mut text = serde_json::to_string(&Line::Run(Box::new(header_of(&["gzip"])))).unwrap() + "\n";
+        for round in 0..samples {
+            let line = Line::Sample(Box::new(sample("gzip", u32::try_from(round).unwrap(), 5)));
+            text += &(serde_json::to_string(&line).unwrap() + "\n");
+        }
+        text.into_bytes()
+    }
+
+    fn parsed(bytes: &[u8]) -> Result<Run, Unreadable> {
+        parse(Path::new("r.jsonl"), bytes)
+    }
+
+    #[test]
+    fn a_file_cut_anywhere_keeps_every_whole_line() {
+        let bytes = file(3);
+        let first = bytes.iter().position(|b| *b == b'\n').unwrap() + 1;
+        for cut in first..bytes.len() {
+            let run = parsed(&bytes[..cut]).unwrap();
+            let whole = bytes[..cut].split(|b| *b == b'\n').count() - 2;
+            assert_eq!(run.samples.len(), whole, "cut at {cut}");
+            assert!(run.notes.iter().any(|note| note.contains("killed")));
+        }
+    }
+
+    #[test]
+    fn damage_in_the_middle_is_an_error_that_names_the_line() {
+        let mut bytes = file(3);
+        let second = bytes.iter().position(|b| *b == b'\n').unwrap() + 1;
+        bytes[second] = b'#';
+        let error = parsed(&bytes).unwrap_err().to_string();
+        assert!(error.starts_with("r.jsonl:2: the line is damaged"), "{error}");
+    }
+
+    #[test]
+    fn another_schema_is_told_apart_from_no_record() {
+        let text = String::from_utf8(file(0)).unwrap();
+        let other = text.replace("\"schema\":1", "\"schema\":9");
+        assert!(matches!(parsed(other.as_bytes()), Err(Unreadable::Schema(_, 9))));
+        for nonsense in ["", "\n", "hello\n", "{}\n", "{\"kind\":\"run\"}\n"] {
+            assert!(matches!(parsed(nonsense.as_bytes()), Err(Unreadable::NoHeader(..))), "{nonsense:?}");
+        }
+        let missing = read(Path::new("/no/such/file")).unwrap_err();
+        assert!(matches!(missing, Unreadable::Io(..)));
+    }
+
+    #[test]
+    fn a_sample_of_a_plan_that_does_not_exist_is_refused() {
+        let text = String::from_utf8(file(1)).unwrap().replace("\"plan\":0", "\"plan\":7");
+        assert!(matches!(parsed(text.as_bytes()), Err(Unreadable::Damaged(_, 2, _))));
+    }
+}

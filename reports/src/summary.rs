@@ -1,0 +1,432 @@
+//! Summaries: the rows of one workload, ranked, with where their time went and what each step of the ladder brought.
+
+use crate::record::{Plan, Run, Sample};
+use crate::stats::{self, Interval, Verdict, interval, median, speed_up};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// One workload on one fixture under one condition, answered.
+#[derive(Clone, Debug, Serialize)]
+pub struct Summary {
+    /// The workload.
+    pub workload: String,
+    /// What it asks.
+    pub question: String,
+    /// The fixture.
+    pub fixture: String,
+    /// Files in the fixture; times are given for one of them.
+    pub files: u64,
+    /// The condition, as words.
+    pub condition: String,
+    /// The rows that were measured, the fastest first.
+    pub rows: Vec<Row>,
+    /// What each step of the ladder brought.
+    pub steps: Vec<Step>,
+    /// Variants without a number, and why.
+    pub without: Vec<Without>,
+    /// What looking for phases cost: wall of the phases pass over wall of the wall pass, paired.
+    pub looking: Option<Bounds>,
+    /// The most that the marks can have cost, from their number and the cost of one, as a share of the wall time.
+    pub marks_share: f64,
+}
+
+/// One row of the table.
+#[derive(Clone, Debug, Serialize)]
+pub struct Row {
+    /// The variant.
+    pub name: String,
+    /// What it does.
+    pub what: String,
+    /// What it guarantees.
+    pub promises: Vec<String>,
+    /// Its place; rows that the data cannot order share one.
+    pub rank: usize,
+    /// Whether it shares its place.
+    pub tied: bool,
+    /// How many samples of the wall pass there are.
+    pub rounds: usize,
+    /// Time of one file, in microseconds.
+    pub us_per_file: Bounds,
+    /// How many times as fast as the baseline; none for the baseline itself.
+    pub over_baseline: Option<Bounds>,
+    /// What the data say of that.
+    pub verdict: Option<&'static str>,
+    /// How many times the floor's time it takes.
+    pub over_floor: Option<f64>,
+    /// Processor time of one file, in microseconds.
+    pub cpu_us_per_file: f64,
+    /// The most workers that ran at once.
+    pub workers: usize,
+    /// What each phase takes of one file's time, in microseconds, in the order of the run; `rest` has no name.
+    pub phases: Vec<(String, f64)>,
+    /// The share of the time that has a name.
+    pub named: Option<f64>,
+}
+
+/// A value and its bounds.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Bounds {
+    /// The lower bound.
+    pub low: f64,
+    /// The median.
+    pub mid: f64,
+    /// The upper bound.
+    pub high: f64,
+    /// How sure the bounds are.
+    pub confidence: f64,
+}
+
+impl From<Interval> for Bounds {
+    fn from(from: Interval) -> Bounds {
+        Bounds { low: from.low, mid: from.mid, high: from.high, confidence: from.confidence }
+    }
+}
+
+/// A variant without a number.
+#[derive(Clone, Debug, Serialize)]
+pub struct Without {
+    /// The variant.
+    pub name: String,
+    /// Why there is none.
+    pub why: String,
+}
+
+/// One step of the ladder: a row against the row before it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Step {
+    /// The row before.
+    pub from: String,
+    /// The row.
+    pub to: String,
+    /// How many times as fast as the row before.
+    pub gain: Bounds,
+    /// What the data say of that.
+    pub verdict: &'static str,
+    /// The phase whose time changed most.
+    pub phase: Option<Change>,
+}
+
+/// How one phase changed in a step.
+#[derive(Clone, Debug, Serialize)]
+pub struct Change {
+    /// The phase.
+    pub name: String,
+    /// Microseconds of a file before.
+    pub before_us: f64,
+    /// And now.
+    pub now_us: f64,
+    /// Its share of the time before.
+    pub share: f64,
+    /// What Amdahl's law allows the whole, were this phase all that changed.
+    pub predicted: f64,
+    /// What it would allow if the phase vanished.
+    pub at_most: f64,
+}
+
+/// Summaries of everything that a run measured, in the order of its plan.
+pub fn summaries(run: &Run) -> Vec<Summary> {
+    (0..run.header.plan.len()).map(|plan| summarize(run, plan)).collect()
+}
+
+/// What one variant measured, sample by sample.
+struct Measured<'a> {
+    name: &'a str,
+    wall: BTreeMap<u32, f64>,
+    phases: BTreeMap<u32, &'a Sample>,
+    samples: Vec<&'a Sample>,
+}
+
+impl Measured<'_> {
+    fn paired_with(&self, other: &Measured) -> Vec<(f64, f64)> {
+        self.wall.iter().filter_map(|(round, wall)| other.wall.get(round).map(|theirs| (*wall, *theirs))).collect()
+    }
+}
+
+fn summarize(run: &Run, at: usize) -> Summary {
+    let plan = &run.header.plan[at];
+    let (measured, without) = gather(run, at, plan);
+    let files = plan.fixture.files.max(1) as f64;
+    let find = |name: &str| measured.iter().find(|row| row.name == name);
+    let baseline = plan.variants.first().and_then(|first| find(&first.name));
+    let floor = plan.floor.as_ref().and_then(|name| find(name));
+    let mut rows: Vec<Row> = measured.iter().map(|one| row(plan, one, baseline, floor, files)).collect();
+    rows.sort_by(|a, b| a.us_per_file.mid.total_cmp(&b.us_per_file.mid));
+    rank(&mut rows, &measured);
+    let steps = plan
+        .ladder
+        .windows(2)
+        .filter_map(|pair| {
+            let of = |name: &str| rows.iter().find(|row| row.name == name);
+            step(find(&pair[0])?, find(&pair[1])?, of(&pair[0])?, of(&pair[1])?)
+        })
+        .collect();
+    let looked: Vec<f64> = measured
+        .iter()
+        .flat_map(|one| {
+            one.phases
+                .iter()
+                .filter_map(|(round, sample)| one.wall.get(round).map(|wall| sample.reading.wall_ns as f64 / wall))
+        })
+        .collect();
+    let marks_share = measured
+        .iter()
+        .flat_map(|one| one.phases.values())
+        .map(|sample| {
+            let marks: u64 = sample.reading.phases.iter().map(|phase| phase.marks).sum();
+            marks as f64 * run.header.mark_ns / sample.reading.wall_ns.max(1) as f64
+        })
+        .fold(0.0, f64::max);
+    Summary {
+        workload: plan.workload.clone(),
+        question: plan.question.clone(),
+        fixture: plan.fixture.name.clone(),
+        files: plan.fixture.files,
+        condition: plan.condition.to_string(),
+        rows,
+        steps,
+        without,
+        looking: interval(&looked).map(Bounds::from),
+        marks_share,
+    }
+}
+
+/// Sorts the samples of a plan's entry by variant. A variant that ever came out otherwise has no number at all.
+fn gather<'a>(run: &'a Run, at: usize, plan: &'a Plan) -> (Vec<Measured<'a>>, Vec<Without>) {
+    let mut measured = Vec::new();
+    let mut without = Vec::new();
+    for variant in &plan.variants {
+        if let Some(absent) = run.absent.iter().find(|absent| absent.plan == at && absent.variant == variant.name) {
+            let why = format!("{}: {}", absent.why, absent.mend);
+            without.push(Without { name: variant.name.clone(), why });
+            continue;
+        }
+        if let Some(failed) = run.failed.iter().find(|failed| failed.plan == at && failed.variant == variant.name) {
+            without.push(Without { name: variant.name.clone(), why: format!("{}: {}", failed.how, failed.told) });
+            continue;
+        }
+        let samples: Vec<&Sample> =
+            run.samples.iter().filter(|sample| sample.plan == at && sample.variant == variant.name).collect();
+        let of = |pass: &str| {
+            let pass = pass.to_owned();
+            samples.clone().into_iter().filter(move |sample| sample.pass == pass)
+        };
+        let wall: BTreeMap<u32, f64> = of("wall").map(|sample| (sample.round, sample.reading.wall_ns as f64)).collect();
+        if wall.is_empty() {
+            without.push(Without { name: variant.name.clone(), why: "not measured".to_owned() });
+            continue;
+        }
+        let phases = of("phases").map(|sample| (sample.round, sample)).collect();
+        measured.push(Measured { name: &variant.name, wall, phases, samples });
+    }
+    (measured, without)
+}
+
+fn row(plan: &Plan, one: &Measured, baseline: Option<&Measured>, floor: Option<&Measured>, files: f64) -> Row {
+    let variant = plan.variants.iter().find(|variant| variant.name == one.name).expect("samples are of the plan");
+    let walls: Vec<f64> = one.wall.values().map(|ns| ns / 1e3 / files).collect();
+    let us_per_file: Bounds = interval(&walls).expect("a measured row has samples").into();
+    let against = baseline.filter(|baseline| baseline.name != one.name).and_then(|baseline| {
+        let pairs = baseline.paired_with(one);
+        speed_up(&pairs).map(|ratio| (ratio, Verdict::of(&ratio, pairs.len())))
+    });
+    let over_floor = floor.and_then(|floor| speed_up(&one.paired_with(floor))).map(|ratio| ratio.mid);
+    let cpu: Vec<f64> = one
+        .samples
+        .iter()
+        .map(|sample| (sample.reading.user_ns + sample.reading.system_ns) as f64 / 1e3 / files)
+        .collect();
+    let phases = phases(one, us_per_file.mid);
+    let named = (!phases.is_empty()).then(|| {
+        let rest: f64 = phases.iter().filter(|(name, _)| name == "rest").map(|(_, us)| us).sum();
+        1.0 - rest / us_per_file.mid
+    });
+    Row {
+        name: one.name.to_owned(),
+        what: variant.what.clone(),
+        promises: variant.promises.clone(),
+        rank: 0,
+        tied: false,
+        rounds: one.wall.len(),
+        us_per_file,
+        over_baseline: against.map(|(ratio, _)| ratio.into()),
+        verdict: against.map(|(_, verdict)| verdict.words()),
+        over_floor,
+        cpu_us_per_file: median(&cpu).unwrap_or(0.0),
+        workers: one.samples.iter().map(|sample| sample.reading.workers).max().unwrap_or(1),
+        phases,
+        named,
+    }
+}
+
+/// A phase's mean share over the samples that looked, of the median time of those that did not: so the phases of a
+/// row add up to what the row shows, and one estimator serves all.
+fn phases(one: &Measured, us_per_file: f64) -> Vec<(String, f64)> {
+    let mut shares: Vec<(String, f64)> = Vec::new();
+    let mut looked = 0.0;
+    for sample in one.phases.values() {
+        looked += 1.0;
+        for phase in &sample.reading.phases {
+            let share = phase.wall_ns / sample.reading.wall_ns.max(1) as f64;
+            match shares.iter_mut().find(|(name, _)| *name == phase.name) {
+                Some((_, sum)) => *sum += share,
+                None => shares.push((phase.name.clone(), share)),
+            }
+        }
+    }
+    shares.into_iter().map(|(name, sum)| (name, sum / looked * us_per_file)).collect()
+}
+
+/// Gives places: a row opens a new place only if the data show it slower than the first row of the place above.
+fn rank(rows: &mut [Row], measured: &[Measured]) {
+    let find = |name: &str| measured.iter().find(|one| one.name == name).expect("each row was measured");
+    let mut leader = 0;
+    for at in 0..rows.len() {
+        let pairs = find(&rows[at].name).paired_with(find(&rows[leader].name));
+        let slower = speed_up(&pairs).is_some_and(|ratio| Verdict::of(&ratio, pairs.len()) == Verdict::Faster);
+        if at > 0 && slower {
+            leader = at;
+        }
+        rows[at].rank = leader + 1;
+        if leader != at {
+            rows[at].tied = true;
+            rows[leader].tied = true;
+        }
+    }
+}
+
+fn step(before: &Measured, now: &Measured, row_before: &Row, row_now: &Row) -> Option<Step> {
+    let pairs = before.paired_with(now);
+    let gain = speed_up(&pairs)?;
+    Some(Step {
+        from: before.name.to_owned(),
+        to: now.name.to_owned(),
+        verdict: Verdict::of(&gain, pairs.len()).words(),
+        gain: gain.into(),
+        phase: change(row_before, row_now),
+    })
+}
+
+/// The phase whose time changed most between two rows that were both looked at.
+fn change(before: &Row, now: &Row) -> Option<Change> {
+    if before.phases.is_empty() || now.phases.is_empty() {
+        return None;
+    }
+    let of = |row: &Row, name: &str| row.phases.iter().find(|(phase, _)| phase == name).map_or(0.0, |(_, us)| *us);
+    let names = before.phases.iter().chain(&now.phases).map(|(name, _)| name);
+    let most = names.max_by(|a, b| {
+        let moved = |name: &str| (of(before, name) - of(now, name)).abs();
+        moved(a).total_cmp(&moved(b))
+    })?;
+    let (before_us, now_us) = (of(before, most), of(now, most));
+    let whole = before.us_per_file.mid;
+    Some(Change {
+        name: most.clone(),
+        before_us,
+        now_us,
+        share: before_us / whole,
+        predicted: whole / (whole - before_us + now_us),
+        at_most: whole / (whole - before_us),
+    })
+}
+
+/// How sure the least sure bounds of these rows are.
+pub fn least_confidence(rows: &[Row]) -> f64 {
+    rows.iter().map(|row| row.us_per_file.confidence).fold(1.0, f64::min)
+}
+
+/// The band within which a difference is of no use.
+pub const BAND: f64 = stats::BAND;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::tests::{header_of, sample};
+    use crate::record::{Failed, PhaseReading};
+
+    fn run(variants: &[&str], samples: Vec<Sample>) -> Run {
+        let (absent, failed) = (Vec::new(), Vec::new());
+        Run { header: header_of(variants), samples, absent, failed, notes: Vec::new(), end: None }
+    }
+
+    /// Samples of a machine that drifts: every round is slower than the one before, the ratio stays.
+    fn drifting(variants: &[(&str, u64)]) -> Vec<Sample> {
+        (0..8u32)
+            .flat_map(|round| {
+                variants.iter().map(move |(name, ns)| sample(name, round, ns * 1000 * u64::from(10 + round)))
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_ratio_is_paired_and_does_not_feel_drift() {
+        let run = run(&["gzip", "zstd"], drifting(&[("gzip", 300), ("zstd", 100)]));
+        let summary = &summaries(&run)[0];
+        let zstd = &summary.rows[0];
+        assert_eq!((zstd.name.as_str(), zstd.rank, zstd.verdict), ("zstd", 1, Some("faster")));
+        let over = zstd.over_baseline.unwrap();
+        assert!((over.low - 3.0).abs() < 1e-9 && (over.high - 3.0).abs() < 1e-9);
+        assert_eq!(summary.rows[1].verdict, None);
+    }
+
+    #[test]
+    fn rows_that_cannot_be_ordered_share_a_rank() {
+        let run = run(&["a", "b", "c"], drifting(&[("a", 1000), ("b", 1001), ("c", 500)]));
+        let summary = &summaries(&run)[0];
+        let ranks: Vec<(&str, usize, bool)> =
+            summary.rows.iter().map(|row| (row.name.as_str(), row.rank, row.tied)).collect();
+        assert_eq!(ranks, [("c", 1, false), ("a", 2, true), ("b", 2, true)]);
+    }
+
+    #[test]
+    fn a_row_that_came_out_otherwise_has_no_number() {
+        let mut run = run(&["gzip", "zstd"], drifting(&[("gzip", 300), ("zstd", 100)]));
+        run.failed.push(Failed {
+            plan: 0,
+            variant: "zstd".into(),
+            round: Some(7),
+            how: "differs".into(),
+            told: "a.py".into(),
+        });
+        let summary = &summaries(&run)[0];
+        assert_eq!(summary.rows.len(), 1);
+        assert_eq!(summary.without[0].name, "zstd");
+        assert!(summary.steps.is_empty());
+    }
+
+    #[test]
+    fn a_step_predicts_from_the_share_before() {
+        let mut samples = drifting(&[("gzip", 100), ("zstd", 92)]);
+        let looked: Vec<Sample> = samples
+            .iter()
+            .map(|wall| {
+                let decode = if wall.variant == "gzip" { 0.1 } else { 0.02 / 0.92 };
+                let ns = wall.reading.wall_ns as f64;
+                let phase = |name: &str, share: f64| PhaseReading {
+                    name: name.into(),
+                    wall_ns: ns * share,
+                    thread_ns: ns * share,
+                    marks: 1,
+                };
+                let mut sample = wall.clone();
+                sample.pass = "phases".into();
+                sample.reading.phases =
+                    vec![phase("decode", decode), phase("write", 0.98 - decode), phase("rest", 0.02)];
+                sample
+            })
+            .collect();
+        samples.extend(looked);
+        let summary = &summaries(&run(&["gzip", "zstd"], samples))[0];
+        let step = &summary.steps[0];
+        let phase = step.phase.as_ref().unwrap();
+        assert_eq!(phase.name, "decode");
+        assert!((phase.share - 0.1).abs() < 1e-6);
+        assert!((phase.before_us / phase.now_us - 5.0).abs() < 0.01);
+        assert!((phase.predicted - 1.0 / 0.92).abs() < 1e-3);
+        assert!((step.gain.mid - 1.0 / 0.92).abs() < 1e-3);
+        let row = &summary.rows[0];
+        let sum: f64 = row.phases.iter().map(|(_, us)| us).sum();
+        assert!((sum - row.us_per_file.mid).abs() < 1e-9);
+        assert!((row.named.unwrap() - 0.98).abs() < 1e-9);
+        assert!((summary.looking.unwrap().mid - 1.0).abs() < 1e-9);
+    }
+}

@@ -1,0 +1,229 @@
+//! The terminal's text of a run: the table, where the time goes, and the answer in words.
+
+use crate::record::{Line, PhaseName, Run};
+use crate::summary::{BAND, Bounds, Row, Step, Summary, least_confidence, summaries};
+use crate::table::{Align, Table, clip, wrap};
+
+/// All of a run as text, no line wider than `width`.
+pub fn render(run: &Run, width: usize) -> String {
+    let mut text = String::new();
+    for summary in summaries(run) {
+        text += &workload(&summary, &run.header.phases, width);
+        text.push('\n');
+    }
+    let machine = |key: &str| run.header.machine.get(key).map_or("unknown", String::as_str);
+    let on = format!(
+        "machine  {}, {} cpus, {}, kernel {}, commit {}",
+        machine("cpu"),
+        machine("cpus"),
+        machine("memory"),
+        machine("kernel"),
+        machine("commit")
+    );
+    text += &(wrap(&on, width, 9) + "\n");
+    for note in &run.notes {
+        text += &(wrap(&format!("note     {note}"), width, 9) + "\n");
+    }
+    text
+}
+
+/// One failed sample as a line, for the moment in which it happens.
+pub fn failure(line: &Line, workload: &str) -> String {
+    match line {
+        Line::Failed(failed) => format!("{workload}/{} {}: {}", failed.variant, failed.how, failed.told),
+        _ => String::new(),
+    }
+}
+
+fn workload(summary: &Summary, phases: &[PhaseName], width: usize) -> String {
+    let mut text = String::new();
+    let head = format!("{} on {} ({} files), {}", summary.workload, summary.fixture, summary.files, summary.condition);
+    text += &(clip(&head, width) + "\n\n");
+    if !summary.rows.is_empty() {
+        text += &ranking(summary).render(width);
+        text.push('\n');
+    }
+    if let Some(table) = breakdown(&summary.rows, phases) {
+        text +=
+            &clip("where the time goes, µs of a file (shares of wall time; workers' time divided by workers)", width);
+        text += &format!("\n{}\n", table.render(width));
+    }
+    if let Some(table) = ladder(&summary.steps) {
+        text += &clip("the ladder: each row against the row before it", width);
+        text += &format!("\n{}\n", table.render(width));
+    }
+    for without in &summary.without {
+        text += &(wrap(&format!("no row   {}: {}", without.name, without.why), width, 9) + "\n");
+    }
+    if let Some(answer) = answer(summary) {
+        text += &(wrap(&format!("answer   {answer}"), width, 9) + "\n");
+    }
+    if let Some(floor) = floor(summary) {
+        text += &(wrap(&format!("floor    {floor}"), width, 9) + "\n");
+    }
+    if let Some(looking) = looking(summary) {
+        text += &(wrap(&format!("looking  {looking}"), width, 9) + "\n");
+    }
+    text
+}
+
+fn ranking(summary: &Summary) -> Table {
+    let sure = confidence(least_confidence(&summary.rows));
+    let baseline = summary.rows.iter().find(|row| row.over_baseline.is_none()).map_or("baseline", |row| &row.name);
+    let over = format!("OVER {baseline}");
+    let mut heads = vec![
+        ("RANK", Align::Left),
+        ("TECHNIQUE", Align::Left),
+        ("µs/FILE", Align::Right),
+        (sure.as_str(), Align::Left),
+        (over.as_str(), Align::Right),
+        (sure.as_str(), Align::Left),
+        ("VERDICT", Align::Left),
+    ];
+    if summary.rows.iter().any(|row| row.over_floor.is_some()) {
+        heads.push(("x FLOOR", Align::Right));
+    }
+    heads.extend([("CPU µs", Align::Right), ("PROMISES", Align::Left)]);
+    let mut table = Table::new(&heads);
+    for row in &summary.rows {
+        let place = if row.tied { format!("{} tied", row.rank) } else { row.rank.to_string() };
+        let mut cells = vec![place, row.name.clone(), number(row.us_per_file.mid), range(&row.us_per_file)];
+        match &row.over_baseline {
+            None => cells.extend(["1".to_owned(), String::new(), "baseline".to_owned()]),
+            Some(over) => {
+                cells.extend([format!("{:.2}x", over.mid), ratio_range(over), row.verdict.unwrap_or("").to_owned()]);
+            }
+        }
+        if heads.iter().any(|(head, _)| *head == "x FLOOR") {
+            cells.push(row.over_floor.map_or("-".to_owned(), |times| format!("{times:.2}")));
+        }
+        cells.extend([number(row.cpu_us_per_file), row.promises.join(", ")]);
+        table.row(cells);
+    }
+    table
+}
+
+/// The phases as columns: those that matter in some row, the others gathered.
+fn breakdown(rows: &[Row], phases: &[PhaseName]) -> Option<Table> {
+    const SHOWN: f64 = 0.015;
+    let looked: Vec<&Row> = rows.iter().filter(|row| !row.phases.is_empty()).collect();
+    let mut names: Vec<&str> = Vec::new();
+    for phase in phases.iter().map(|phase| phase.name.as_str()) {
+        let share = |row: &&Row| of(row, phase) / row.us_per_file.mid;
+        if phase != "rest" && looked.iter().map(share).fold(0.0, f64::max) > SHOWN {
+            names.push(phase);
+        }
+    }
+    if looked.is_empty() {
+        return None;
+    }
+    let mut heads = vec![("TECHNIQUE", Align::Left), ("µs/FILE", Align::Right)];
+    heads.extend(names.iter().map(|name| (*name, Align::Right)));
+    heads.extend([("others", Align::Right), ("rest", Align::Right)]);
+    let mut table = Table::new(&heads);
+    for row in looked {
+        let shown: f64 = names.iter().map(|name| of(row, name)).sum();
+        let rest = of(row, "rest");
+        let mut cells = vec![row.name.clone(), number(row.us_per_file.mid)];
+        cells.extend(names.iter().map(|name| cell(of(row, name))));
+        cells.extend([cell(row.us_per_file.mid - shown - rest), cell(rest)]);
+        table.row(cells);
+    }
+    Some(table)
+}
+
+fn of(row: &Row, phase: &str) -> f64 {
+    row.phases.iter().filter(|(name, _)| name == phase).map(|(_, us)| us).sum()
+}
+
+fn ladder(steps: &[Step]) -> Option<Table> {
+    if steps.is_empty() {
+        return None;
+    }
+    let sure = confidence(steps.iter().map(|step| step.gain.confidence).fold(1.0, f64::min));
+    let mut table = Table::new(&[
+        ("STEP", Align::Left),
+        ("GAIN", Align::Right),
+        (&sure, Align::Left),
+        ("VERDICT", Align::Left),
+        ("MOST CHANGED", Align::Left),
+        ("µs/FILE", Align::Left),
+    ]);
+    for step in steps {
+        let (name, moved) = step.phase.as_ref().map_or((String::new(), String::new()), |phase| {
+            (phase.name.clone(), format!("{} -> {}", number(phase.before_us), number(phase.now_us)))
+        });
+        let gain = format!("{:.2}x", step.gain.mid);
+        table.row([step.to.clone(), gain, ratio_range(&step.gain), step.verdict.to_owned(), name, moved]);
+    }
+    Some(table)
+}
+
+/// The first step's local gain, what it could give the whole, and what it gave.
+fn answer(summary: &Summary) -> Option<String> {
+    let step = summary.steps.first()?;
+    let phase = step.phase.as_ref()?;
+    let local = if phase.now_us > 0.0 { format!("{:.2}x", phase.before_us / phase.now_us) } else { "away".to_owned() };
+    Some(format!(
+        "{} -> {}: {} itself {local}; it was {:.1} % of the time, so at most {:.2}x for the whole. Predicted {:.2}x, \
+         measured {:.2}x ({}).",
+        step.from,
+        step.to,
+        phase.name,
+        phase.share * 100.0,
+        phase.at_most,
+        phase.predicted,
+        step.gain.mid,
+        ratio_range(&step.gain),
+    ))
+}
+
+fn floor(summary: &Summary) -> Option<String> {
+    let fastest = summary.rows.iter().find(|row| row.promises.iter().any(|promise| promise == "verified"))?;
+    let floor =
+        summary.rows.iter().find(|row| row.over_floor.is_some_and(|times| (times - 1.0).abs() < f64::EPSILON))?;
+    Some(format!("{} takes {:.2}x the time of {} ({}).", fastest.name, fastest.over_floor?, floor.name, floor.what))
+}
+
+fn looking(summary: &Summary) -> Option<String> {
+    let looking = summary.looking.as_ref()?;
+    let named = summary.rows.iter().filter_map(|row| row.named).fold(1.0, f64::min);
+    Some(format!(
+        "the phases pass takes {:.3}x of the wall pass ({}), its marks at most {:.2} % of any row; at least {:.1} % of \
+         every row's time has a name. Differences under {:.0} % count as no change.",
+        looking.mid,
+        ratio_range_of(looking, 3),
+        summary.marks_share * 100.0,
+        named * 100.0,
+        (BAND - 1.0) * 100.0
+    ))
+}
+
+fn confidence(confidence: f64) -> String {
+    if confidence >= 0.95 { "95 %".to_owned() } else { format!("{:.0} %", (confidence * 100.0).floor()) }
+}
+
+fn range(bounds: &Bounds) -> String {
+    format!("{}-{}", number(bounds.low), number(bounds.high))
+}
+
+fn ratio_range(bounds: &Bounds) -> String {
+    ratio_range_of(bounds, 2)
+}
+
+fn ratio_range_of(bounds: &Bounds, digits: usize) -> String {
+    format!("{:.digits$}-{:.digits$}", bounds.low, bounds.high)
+}
+
+/// Three significant digits, which is more than such a machine knows.
+pub fn number(value: f64) -> String {
+    match value.abs() {
+        size if size >= 99.95 => format!("{value:.0}"),
+        size if size >= 9.995 => format!("{value:.1}"),
+        _ => format!("{value:.2}"),
+    }
+}
+
+fn cell(value: f64) -> String {
+    if value < 0.005 { "-".to_owned() } else { number(value) }
+}

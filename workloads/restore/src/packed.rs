@@ -1,0 +1,159 @@
+//! Restore from a pack: workers decode block after block, and make the files whose contents stand in it.
+
+use crate::catalogue::{Block, Content};
+use crate::loose::grow;
+use crate::restore::{Hold, Job};
+use crate::store::PACK;
+use anyhow::{Context, Result, ensure};
+use batching::Spread;
+use codecs::Decoder;
+use std::fs::File;
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+use technique::Lap;
+use technique::phase::{CATALOGUE, DECODE, HASH, READ, SETUP};
+
+/// What one worker does at once: a block of small contents, or one content that is larger than a block.
+pub(crate) struct Unit {
+    /// The blocks.
+    pub(crate) blocks: Range<usize>,
+    /// The files, sorted by content, as a range of the pack's order.
+    pub(crate) files: Range<usize>,
+    plain: u64,
+}
+
+/// The files that are written in the order of the pack, and where each unit of them begins and ends.
+pub(crate) struct Order {
+    pub(crate) files: Vec<u32>,
+    pub(crate) units: Vec<Unit>,
+}
+
+impl Order {
+    pub(crate) fn of(job_files: &[u32], content_of: impl Fn(u32) -> (u32, Content), blocks: &[Block]) -> Order {
+        let mut files = job_files.to_vec();
+        // Contents are numbered as they stand in the pack; files of one content stay in the order of the catalogue.
+        files.sort_by_key(|file| content_of(*file).0);
+        let mut units: Vec<Unit> = Vec::new();
+        for (at, file) in files.iter().enumerate() {
+            let (_, content) = content_of(*file);
+            let first = content.block as usize;
+            match units.last_mut() {
+                Some(unit) if unit.blocks.start == first => unit.files.end = at + 1,
+                _ => {
+                    let mut last = first;
+                    let mut plain = u64::from(blocks[first].plain);
+                    while content.offset == 0 && plain < content.len {
+                        last += 1;
+                        plain += u64::from(blocks[last].plain);
+                    }
+                    units.push(Unit { blocks: first..last + 1, files: at..at + 1, plain });
+                }
+            }
+        }
+        // What is long is begun first, so that nobody waits for it at the end.
+        units.sort_by_key(|unit| std::cmp::Reverse(if unit.blocks.len() > 1 { unit.plain } else { 0 }));
+        Order { files, units }
+    }
+}
+
+struct Worker {
+    decoder: Decoder,
+    hold: Hold,
+    input: Vec<u8>,
+    plain: Vec<u8>,
+}
+
+/// Restores every written file; workers take block after block.
+pub(crate) fn restore(job: &Job, spread: Spread, lap: &mut Lap) -> Result<()> {
+    let path = job.ready.store.join(PACK);
+    let pack = File::open(&path).with_context(|| format!("opening the pack {}", path.display()))?;
+    let of = |file: u32| {
+        let content = job.file(file).content;
+        (content, job.catalogue.contents[content as usize])
+    };
+    let order = Order::of(&job.plan.written, of, &job.catalogue.blocks);
+    lap.mark(CATALOGUE);
+    spread.each(
+        &order.units,
+        |unit| unit.plain,
+        lap,
+        || {
+            let decoder = job.restore.decoding().decoder(None)?;
+            Ok(Worker { decoder, hold: Hold::default(), input: Vec::new(), plain: Vec::new() })
+        },
+        |worker, unit, lap| {
+            worker.hold = Hold::default();
+            let files = &order.files[unit.files.clone()];
+            if unit.blocks.len() == 1 {
+                worker.many(job, &pack, unit.blocks.start, files, lap)
+            } else {
+                files.iter().try_for_each(|file| worker.one(job, &pack, unit.blocks.clone(), *file, lap))
+            }
+        },
+    )
+}
+
+impl Worker {
+    /// Reads and decodes one block into the worker's buffer.
+    fn decode(&mut self, job: &Job, pack: &File, block: usize, lap: &mut Lap) -> Result<()> {
+        let Block { at, packed, plain } = job.catalogue.blocks[block];
+        let (packed, plain) = (packed as usize, plain as usize);
+        grow(&mut self.input, packed);
+        grow(&mut self.plain, plain);
+        pack.read_exact_at(&mut self.input[..packed], at).context("reading the pack")?;
+        lap.mark(READ);
+        self.decoder.refresh()?;
+        lap.mark(SETUP);
+        self.decoder.decode(&self.input[..packed], &mut self.plain[..plain])?;
+        lap.mark(DECODE);
+        Ok(())
+    }
+
+    /// The files of a block of small contents; each content is verified once, before any of its files is made.
+    fn many(&mut self, job: &Job, pack: &File, block: usize, files: &[u32], lap: &mut Lap) -> Result<()> {
+        self.decode(job, pack, block, lap).with_context(|| job.damaged(job.file(files[0])))?;
+        let mut verified = u32::MAX;
+        for file in files {
+            let file = job.file(*file);
+            let content = &job.catalogue.contents[file.content as usize];
+            let from = content.offset as usize;
+            let len = usize::try_from(content.len).context("a block fits in memory")?;
+            let bytes = &self.plain[from..from + len];
+            if verified != file.content {
+                ensure!(job.restore.hash.of(bytes) == content.digest(), "{}", job.damaged(file));
+                verified = file.content;
+                lap.mark(HASH);
+            }
+            let attributes = job.attributes(file);
+            let place = job.place(file, &mut self.hold, lap)?;
+            let mut sink = place.begin(job.restore.way, &attributes, lap)?;
+            sink.write(bytes, lap)?;
+            sink.finish(lap)?;
+        }
+        Ok(())
+    }
+
+    /// A file that fills several blocks: decoded piece by piece into a buffer that stays in the cache. The hash is
+    /// known before the file is finished; the sink removes what does not fit.
+    fn one(&mut self, job: &Job, pack: &File, blocks: Range<usize>, file: u32, lap: &mut Lap) -> Result<()> {
+        let file = job.file(file);
+        let content = &job.catalogue.contents[file.content as usize];
+        let attributes = job.attributes(file);
+        let mut hold = std::mem::take(&mut self.hold);
+        let place = job.place(file, &mut hold, lap)?;
+        let mut sink = place.begin(job.restore.way, &attributes, lap)?;
+        let mut hashing = job.restore.hash.begin();
+        for block in blocks {
+            self.decode(job, pack, block, lap).with_context(|| job.damaged(file))?;
+            let bytes = &self.plain[..job.catalogue.blocks[block].plain as usize];
+            hashing.update(bytes);
+            lap.mark(HASH);
+            sink.write(bytes, lap)?;
+        }
+        ensure!(hashing.finish() == content.digest(), "{}", job.damaged(file));
+        lap.mark(HASH);
+        sink.finish(lap)?;
+        self.hold = hold;
+        Ok(())
+    }
+}
