@@ -91,7 +91,7 @@ fn run(variant: &Variant, site: &Site, looking: bool) -> Option<anyhow::Result<t
     let mut prepared = match variant.technique.prepare(site) {
         Ok(prepared) => prepared,
         Err(error) if error.is::<Absent>() => {
-            eprintln!("skipped: {} is absent: {error}", variant.name);
+            technique::absent::skip(variant.name, &error.to_string());
             return None;
         }
         Err(error) => panic!("{}: {error:#}", variant.name),
@@ -223,8 +223,7 @@ fn a_full_disk_is_told_and_leaves_no_half_file() {
             .status()
             .is_ok_and(|status| status.success());
         if !mounted {
-            eprintln!("skipped: a small tmpfs cannot be mounted here (root may)");
-            return;
+            return technique::absent::skip("root", "only root may mount a small tmpfs");
         }
         let told = run(row(name), &site, false).unwrap().map(|_| ()).map_err(|error| format!("{error:#}"));
         let checked = std::panic::catch_unwind(|| only_whole_files(&place.source(), &site.target));

@@ -95,6 +95,8 @@ impl Technique for MakeFiles {
             }
             for file in &run.files {
                 calls.add_all(&self.way.calls(u64::from(!file.bytes.is_empty())));
+                let mode_again = self.way.opens_with_mode() && file.attributes.has_set_id();
+                calls.add("fchmod", u64::from(mode_again));
             }
         }
         Some(calls)

@@ -13,9 +13,6 @@ pub(crate) struct Mapping {
     len: usize,
 }
 
-// SAFETY: the mapping is memory of the process, not of a thread, and only its owner reaches it.
-unsafe impl Send for Mapping {}
-
 impl Mapping {
     /// Makes the file `len` bytes long, with room for each of them, and maps it. `ftruncate` would not do: a full disk
     /// would then answer a copy into the mapping by killing the process.

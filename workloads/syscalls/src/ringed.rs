@@ -81,6 +81,7 @@ impl Technique for RingFiles {
     fn calls(&self, ready: &Ready) -> Option<Calls> {
         let mut calls = Calls::default();
         calls.add("io_uring_enter", ready.files.len().div_ceil(ready.ring.chains()) as u64);
+        calls.add("fchmodat", ready.files.iter().filter(|file| file.attributes.has_set_id()).count() as u64);
         if self.times {
             calls.add("utimensat", ready.files.len() as u64);
         }

@@ -164,7 +164,7 @@ impl Sink<'_> {
     /// Writing clears the set-id bits that `open` had set; no other mode needs this.
     #[inline]
     fn restore_set_id(&mut self, lap: &mut Lap) -> Result<()> {
-        if self.attributes.mode & 0o6000 == 0 { Ok(()) } else { self.chmod(lap) }
+        if self.attributes.has_set_id() { self.chmod(lap) } else { Ok(()) }
     }
 
     #[inline]

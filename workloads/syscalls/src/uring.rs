@@ -33,6 +33,8 @@ pub struct RingFile<'a> {
 pub struct Ring {
     kernel: IoUring,
     chains: u32,
+    /// The most bytes of one write.
+    most: usize,
     /// Set when the kernel would not take what was laid in the ring: it must not see that later.
     spoilt: bool,
 }
@@ -61,7 +63,7 @@ impl Ring {
         let entries = chains.checked_mul(3).context("so many chains fit no ring")?;
         let kernel = IoUring::new(entries).map_err(|error| absent(&error))?;
         kernel.submitter().register_files_sparse(chains).map_err(|error| absent(&error))?;
-        Ok(Ring { kernel, chains, spoilt: false })
+        Ok(Ring { kernel, chains, most: MOST, spoilt: false })
     }
 
     /// How many files it takes at once.
@@ -102,7 +104,7 @@ impl Ring {
         }
         let index = u32::try_from(slot).expect("there are at most as many slots as chains");
         let rest = &file.bytes[flight.written..];
-        let piece = &rest[..rest.len().min(MOST)];
+        let piece = &rest[..rest.len().min(self.most)];
         let open = (!flight.opened).then(|| {
             // A descriptor of the ring's own table knows no close-on-exec, and refuses the flag.
             let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY;
@@ -303,6 +305,33 @@ mod tests {
     fn a_file_that_was_closed_too_early_has_failed() {
         let flight = flight(&[(Step::Open, 0), (Step::Write, 4), (Step::Close, 0)]);
         assert_eq!(flight.failed, Some((Errno::IO, "closing")));
+    }
+
+    #[test]
+    fn a_file_too_long_for_one_write_is_written_by_several() {
+        let mut ring = match Ring::new(3) {
+            Ok(ring) => ring,
+            Err(error) => return eprintln!("SKIPPED: {error:#}"),
+        };
+        ring.most = 1000;
+        let dir = tempfile::tempdir().unwrap();
+        let root = std::fs::File::open(dir.path()).unwrap();
+        let bytes: Vec<u8> = (0..=255).cycle().take(2500).collect();
+        let files = [(c"long", &bytes[..]), (c"just", &bytes[..1000]), (c"empty", &[])];
+        let files = files.map(|(path, bytes)| RingFile { path, mode: 0o600, bytes });
+        ring.make(std::os::fd::AsFd::as_fd(&root), &files, &mut Lap::start(true)).unwrap();
+        for file in files {
+            assert_eq!(std::fs::read(dir.path().join(path_of(&file))).unwrap(), file.bytes);
+        }
+    }
+
+    #[test]
+    fn a_kernel_without_rings_is_absence_and_says_how_to_mend_it() {
+        for (errno, mend) in [(Errno::NOSYS, "CONFIG_IO_URING"), (Errno::PERM, "io_uring_disabled=0")] {
+            let error = absent(&errno.into());
+            assert!(error.downcast_ref::<Absent>().unwrap().mend.contains(mend));
+        }
+        assert!(absent(&Errno::IO.into()).downcast_ref::<Absent>().is_none());
     }
 
     #[test]

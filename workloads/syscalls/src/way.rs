@@ -56,6 +56,13 @@ pub enum Way {
     Mapped,
 }
 
+impl Attributes {
+    /// Whether writing would clear bits of the mode that `open` had set.
+    pub(crate) fn has_set_id(&self) -> bool {
+        self.mode & 0o6000 != 0
+    }
+}
+
 impl Way {
     /// Every way, the post-mortem's first.
     pub const ALL: [Way; 6] =
@@ -118,6 +125,11 @@ impl Way {
             calls.add(name, *count);
         }
         calls
+    }
+
+    /// Whether the mode is given to `open`, and nothing sets it later.
+    pub(crate) fn opens_with_mode(self) -> bool {
+        !matches!(self, Way::SevenCalls | Way::ByDescriptor)
     }
 
     /// Whether files can be made this way in that directory; where its file system cannot, answers [`Absent`].

@@ -52,15 +52,6 @@ fn a_row_makes_exactly_the_calls_that_it_claims() {
     let Some(()) = strace() else { return };
     for variant in WORKLOAD.variants {
         let place = odd_tree();
-        // A set-id file costs some ways one call more than `calls` says, as its words tell.
-        let odd = place
-            .site
-            .source
-            .join("a")
-            .read_dir()
-            .unwrap()
-            .find(|entry| entry.as_ref().unwrap().file_name().as_encoded_bytes().starts_with(b"with"));
-        std::fs::remove_file(odd.unwrap().unwrap().path()).unwrap();
         let claimed = match variant.technique.prepare(&place.site) {
             Ok(ready) => ready.calls().unwrap(),
             Err(error) if error.downcast_ref::<Absent>().is_some() => {

@@ -4,6 +4,7 @@
 //! A **workload** is a question, and the variants that answer it: a table whose first row is the baseline.
 //! No technique knows how it is watched, and none grades itself.
 
+pub mod absent;
 pub mod calls;
 pub mod clock;
 pub mod lap;
@@ -14,6 +15,7 @@ pub mod promise;
 pub mod site;
 pub mod tree;
 
+pub use absent::Absent;
 pub use calls::Calls;
 pub use clock::Clock;
 pub use lap::{Lap, PhaseTime, Times};
@@ -69,30 +71,6 @@ pub trait Technique: Sync {
         None
     }
 }
-
-/// Why something cannot run here, and how to mend it. Absent is not zero, and not a failure.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Absent {
-    /// What is missing.
-    pub why: String,
-    /// What to do about it.
-    pub mend: String,
-}
-
-impl Absent {
-    /// The error that `prepare` answers.
-    pub fn because(why: impl Into<String>, mend: impl Into<String>) -> anyhow::Error {
-        Absent { why: why.into(), mend: mend.into() }.into()
-    }
-}
-
-impl std::fmt::Display for Absent {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}: {}", self.why, self.mend)
-    }
-}
-
-impl std::error::Error for Absent {}
 
 /// A technique whose kind of readiness nobody needs to know: what a table's row holds.
 pub trait AnyTechnique: Sync {
