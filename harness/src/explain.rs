@@ -111,7 +111,7 @@ fn foretell(workload: &Workload, variant: &Variant, fixture: &Fixture) -> Result
         tally: fixture.tally,
     };
     std::fs::create_dir_all(&errand.target)?;
-    Ok(match send(&errand, Duration::from_secs(300))? {
+    Ok(match send(&errand, Duration::from_mins(5))? {
         Ended::Answered(Answer::Ready(Some(calls))) => Foretold::Calls(calls),
         Ended::Answered(Answer::Absent { why, mend }) => Foretold::Nothing(format!("cannot run here: {why}: {mend}")),
         Ended::Answered(_) => Foretold::Nothing("the row makes no claim about its system calls".to_owned()),

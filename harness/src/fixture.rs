@@ -73,12 +73,16 @@ pub fn show(name: &str) -> Result<Said> {
 
 /// The recipe that a real directory gives, to stdout or to a new file.
 pub fn capture(dir: &Path, name: &str, out: Option<&Path>) -> Result<Said> {
-    let recipe = fixtures::capture(dir, name).map_err(|error| {
+    let captured = fixtures::capture(dir, name).map_err(|error| {
         Refusal::usage(format!("{error:#}"), "name a directory that you may read, with files in it")
     })?;
-    let toml = recipe.to_toml();
+    let toml = captured.recipe.to_toml();
+    if captured.left_out != fixtures::LeftOut::default() {
+        eprintln!("{}", captured.left_out);
+    }
+    let left_out = captured.left_out.to_string();
     let Some(out) = out else {
-        return Ok(Said::fine("assay.recipe/1", toml.clone(), json!({"toml": toml})));
+        return Ok(Said::fine("assay.recipe/1", toml.clone(), json!({"toml": toml, "left_out": left_out})));
     };
     let file = OpenOptions::new().write(true).create_new(true).open(out);
     let mut file = file.map_err(|error| {
@@ -88,6 +92,6 @@ pub fn capture(dir: &Path, name: &str, out: Option<&Path>) -> Result<Said> {
         )
     })?;
     file.write_all(toml.as_bytes()).with_context(|| format!("writing {}", out.display()))?;
-    let text = format!("{}\nassay run restore --on {} measures with it\n", out.display(), out.display());
-    Ok(Said::fine("assay.recipe/1", text, json!({"toml": toml, "file": out})))
+    let text = format!("{0}\nassay run restore --on {0} measures with it\n", out.display());
+    Ok(Said::fine("assay.recipe/1", text, json!({"toml": toml, "file": out, "left_out": left_out})))
 }

@@ -288,9 +288,9 @@ impl<'a> Trial<'a> {
                 let done = u64::from(round) * order.len() as u64 + position as u64;
                 let words = format!("{name} {}/{all} rounds, {}", round + 1, variant.name);
                 progress.at(done, u64::from(all) * order.len() as u64, &words);
-                let place = (round, u32::try_from(position).unwrap_or(u32::MAX));
+                let seat = (round, u32::try_from(position).unwrap_or(u32::MAX));
                 if !self.out.contains(variant.name) {
-                    self.sample(record, variant, *pass, Some(place))?;
+                    self.sample(record, variant, *pass, Some(seat))?;
                 }
             }
             round += 1;

@@ -176,7 +176,11 @@ fn refuse_what_is_not_empty(place: &Path) -> Result<()> {
         // A fresh file system of the ext family is as good as empty.
         if name != "lost+found" {
             return Err(Refusal::usage(
-                format!("the scratch place {} is not empty and not ours (it holds {name:?})", place.display()),
+                format!(
+                    "the scratch place {} is not empty and not ours (it holds {})",
+                    place.display(),
+                    name.display()
+                ),
                 "name an empty or a new directory with --scratch DIR",
             ));
         }

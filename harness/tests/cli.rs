@@ -31,7 +31,11 @@ fn bad_words_get_a_clear_error_and_a_distinct_code() {
         (&["run", "--peer", "mine=true"], 2, &["--peer needs one workload"]),
         (&["run", "restore", "--peer", "mine"], 2, &["NAME=COMMAND"]),
         (&["run", "restore", "--peer", "zstd=true"], 2, &["has a row named \"zstd\" already"]),
-        (&["run", "restore", "--on", "tiny", "--scratch", "/proc/assay"], 2, &["cannot make the scratch place", "--scratch"]),
+        (
+            &["run", "restore", "--on", "tiny", "--scratch", "/proc/assay"],
+            2,
+            &["cannot make the scratch place", "--scratch"],
+        ),
         (&["show", "no-such-run"], 6, &["no run or record file", "runs lie in"]),
         (&["show"], 6, &["nothing was measured yet", "assay run"]),
         (&["fixture", "capture", "/no/such/dir"], 2, &["/no/such/dir"]),
@@ -47,7 +51,10 @@ fn bad_words_get_a_clear_error_and_a_distinct_code() {
             assert!(said.contains(words), "{arguments:?} should say {words:?}: {said}");
         }
         let (json_code, document) = home.json(arguments);
-        assert_eq!((json_code, document["ok"].as_bool(), document["exit"].as_i64()), (*code, Some(false), Some(i64::from(*code))));
+        assert_eq!(
+            (json_code, document["ok"].as_bool(), document["exit"].as_i64()),
+            (*code, Some(false), Some(i64::from(*code)))
+        );
         assert_eq!(document["schema"], "assay.error/1");
     }
 }
@@ -79,7 +86,9 @@ fn explain_foretells_calls_and_promises() {
     let calls = &document["calls"]["by_name"];
     // The seven steps of the post-mortem, a file: temp, write, close, rename, chmod, chtimes, remove; opening the
     // source comes on top, and so do the catalogue and the target.
-    for (name, a_file) in [("renameat", 1), ("fchmodat", 1), ("utimensat", 1), ("unlinkat", 1), ("openat", 2), ("close", 2)] {
+    for (name, a_file) in
+        [("renameat", 1), ("fchmodat", 1), ("utimensat", 1), ("unlinkat", 1), ("openat", 2), ("close", 2)]
+    {
         let count = calls[name].as_u64().unwrap();
         assert!((files * a_file..=files * a_file + 20).contains(&count), "{name}: {count} for {files} files");
     }
@@ -95,7 +104,9 @@ fn tables_fit_the_terminal() {
     for columns in [40, 80, 200] {
         let output = home.assay().args(arguments).env("COLUMNS", columns.to_string()).output().unwrap();
         assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
-        for line in text(&output.stdout).lines().filter(|line| !line.starts_with("record ") && !line.starts_with("next ")) {
+        for line in
+            text(&output.stdout).lines().filter(|line| !line.starts_with("record ") && !line.starts_with("next "))
+        {
             assert!(line.chars().count() <= columns, "{columns} columns: {line:?}");
         }
     }
@@ -123,8 +134,7 @@ fn a_peer_that_crashes_hangs_or_errs_is_named_and_the_rest_goes_on() {
     assert!(why("hangs").starts_with("hung:") && why("hangs").contains("--limit"), "{}", why("hangs"));
     // `cp -r` as root drops no byte, but follows the umask and the clock: modes differ.
     assert!(why("errs").starts_with("differs:"), "{}", why("errs"));
-    let rows: Vec<&str> =
-        summary["rows"].as_array().unwrap().iter().map(|row| row["name"].as_str().unwrap()).collect();
+    let rows: Vec<&str> = summary["rows"].as_array().unwrap().iter().map(|row| row["name"].as_str().unwrap()).collect();
     assert!(rows.contains(&"gzip") && rows.contains(&"zstd") && rows.contains(&"copies"), "{rows:?}");
     assert!(gone(&scratch));
     assert!(!running("sleep 1000"), "the hung program was killed");
@@ -143,7 +153,8 @@ fn a_users_directory_is_never_scratch() {
     let mine = home.path("mine");
     std::fs::create_dir(&mine).unwrap();
     std::fs::write(mine.join("thesis"), "years of work").unwrap();
-    let output = home.run(&["run", "restore/zstd", "--on", "tiny", "--rounds", "1", "--scratch", mine.to_str().unwrap()]);
+    let output =
+        home.run(&["run", "restore/zstd", "--on", "tiny", "--rounds", "1", "--scratch", mine.to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(2));
     assert!(text(&output.stderr).contains("not empty and not ours"));
     assert_eq!(std::fs::read_to_string(mine.join("thesis")).unwrap(), "years of work");
@@ -283,7 +294,16 @@ fn a_full_scratch_place_is_told_by_row() {
     let child = filled.map(|()| {
         home.json(&["run", "restore/zstd", "--on", "tiny", "--rounds", "1", "--scratch", scratch.to_str().unwrap()])
     });
-    let refused = home.json(&["run", "restore/zstd", "--on", "python-env", "--rounds", "1", "--scratch", scratch.to_str().unwrap()]);
+    let refused = home.json(&[
+        "run",
+        "restore/zstd",
+        "--on",
+        "python-env",
+        "--rounds",
+        "1",
+        "--scratch",
+        scratch.to_str().unwrap(),
+    ]);
     assert!(mount(&["umount"]));
     assert_eq!(child.unwrap().0, 0);
     assert_eq!(refused.0, 4, "{}", refused.1);
