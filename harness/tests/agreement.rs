@@ -1,4 +1,5 @@
 //! Every row of every workload, through the program itself, comes to the same outcome; what is absent says why.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod common;
 

@@ -2,6 +2,7 @@
 //!
 //! `strace -f` watches a child that runs one sample. Only what stands between the start and the stop of the clock
 //! counts: the harness asks for its processor time right before and right after, and nobody else does.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod common;
 

@@ -1,5 +1,6 @@
 //! The command line as users and scripts meet it: every error says what and how to mend it, every exit code is right,
 //! and nothing is lost or left behind.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod common;
 

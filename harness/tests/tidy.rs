@@ -1,4 +1,5 @@
 //! The house rules that a compiler does not know: who imports whom, where `unsafe` stands, what lies at the top.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,12 +1,12 @@
 //! The work on one item: a file is made from memory, by four calls.
 
-use crate::load::Whole;
-use crate::trouble::trouble;
 use anyhow::Result;
 use rustix::fs::{Mode, OFlags, Timespec, Timestamps, fchmod, futimens, openat};
 use rustix::io::{Errno, write};
 use std::os::fd::BorrowedFd;
+use technique::load::Whole;
 use technique::phase::{CLOSE, CREATE, TIMES, WRITE};
+use technique::trouble::trouble;
 use technique::{Calls, Lap};
 
 /// Makes a file below `dir`.

@@ -1,6 +1,5 @@
 //! The directories that files need: on demand, or all of them up front.
 
-use crate::trouble::trouble;
 use anyhow::{Result, bail};
 use rustix::fs::{AtFlags, FileType, Mode, mkdirat, statat};
 use rustix::io::Errno;
@@ -8,6 +7,7 @@ use std::os::fd::BorrowedFd;
 use std::path::Path;
 use technique::Lap;
 use technique::phase::MKDIR;
+use technique::trouble::trouble;
 
 /// When directories are made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,12 +2,12 @@
 
 use crate::create::{self, create};
 use crate::directories::{Directories, make_parents, make_up_front};
-use crate::load::{Load, Whole};
 use crate::spread::Spread;
 use anyhow::Result;
 use std::collections::HashSet;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
+use technique::load::{Load, Whole};
 use technique::{Calls, Lap, Promise, Promises, Site, Technique};
 
 /// Makes the source's files from memory.
@@ -32,7 +32,7 @@ impl Technique for Fill {
     fn prepare(&self, site: &Site) -> Result<Ready> {
         let load = Load::read(site)?;
         if self.directories.is_none() {
-            make_up_front(load.root.as_fd(), fillable(&load.directories), &mut Lap::start(false))?;
+            load.make_directories(site)?;
         }
         let unasked = without_files(&load);
         Ok(Ready { load, unasked })

@@ -7,9 +7,7 @@ mod create;
 mod directories;
 mod fill;
 mod hand_out;
-mod load;
 mod spread;
-mod trouble;
 
 pub use directories::{Directories, make_parents, make_up_front};
 pub use fill::Fill;

@@ -2,14 +2,14 @@
 //! makes these files can be faster; the distance to it is what decoding, verifying and keeping promises cost.
 
 use crate::restore::open_directory;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use batching::{Spread, make_up_front};
-use fixtures::tree::{Kind, scan};
-use rustix::fs::{AtFlags, CWD, Mode, chmodat, symlinkat};
+use rustix::fs::symlinkat;
 use std::os::fd::AsFd;
 use std::path::PathBuf;
-use syscalls::{Attributes, Way, clear_umask};
-use technique::phase::{CHMOD, LINK, OPEN};
+use syscalls::{Attributes, Way};
+use technique::load::{Load, Whole};
+use technique::phase::{LINK, OPEN};
 use technique::{Lap, Promises, Site, Technique};
 
 /// Makes the tree from memory.
@@ -20,88 +20,69 @@ pub struct Floor {
 
 /// The tree in memory.
 pub struct Ready {
-    target: PathBuf,
-    directories: Vec<(PathBuf, u32)>,
-    links: Vec<(PathBuf, PathBuf)>,
+    load: Load,
     runs: Vec<Run>,
 }
 
-/// A directory's own files.
+/// A directory's own files, by their bare names.
 struct Run {
     directory: PathBuf,
-    files: Vec<Whole>,
-}
-
-struct Whole {
-    name: PathBuf,
-    attributes: Attributes,
-    bytes: Vec<u8>,
+    files: Vec<(Whole, Attributes)>,
 }
 
 impl Technique for Floor {
     type Ready = Ready;
 
     fn prepare(&self, site: &Site) -> Result<Ready> {
-        clear_umask();
-        let mut ready =
-            Ready { target: site.target.clone(), directories: Vec::new(), links: Vec::new(), runs: Vec::new() };
-        let mut files = Vec::new();
-        for entry in scan(&site.source)? {
-            match entry.kind {
-                Kind::Directory => ready.directories.push((entry.path, entry.mode)),
-                Kind::Symlink { to } => ready.links.push((entry.path, to)),
-                Kind::Other { what } => bail!("{} is {what}", entry.path.display()),
-                Kind::File { .. } => {
-                    let path = site.source.join(&entry.path);
-                    let bytes = std::fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
-                    let attributes = Attributes { mode: entry.mode, mtime: entry.mtime, len: bytes.len() as u64 };
-                    let name = entry.path.file_name().map(PathBuf::from).context("a file has a name")?;
-                    let directory = entry.path.parent().map(PathBuf::from).unwrap_or_default();
-                    files.push((directory, Whole { name, attributes, bytes }));
-                }
+        let mut load = Load::read(site)?;
+        let mut files = std::mem::take(&mut load.files);
+        files.sort_by(|a, b| a.path.parent().cmp(&b.path.parent()));
+        let mut runs: Vec<Run> = Vec::new();
+        for mut file in files {
+            let directory = file.path.parent().map(PathBuf::from).unwrap_or_default();
+            file.path = file.path.file_name().map(PathBuf::from).context("a file has a name")?;
+            let attributes = Attributes::from(&file);
+            match runs.last_mut() {
+                Some(run) if run.directory == directory => run.files.push((file, attributes)),
+                _ => runs.push(Run { directory, files: vec![(file, attributes)] }),
             }
         }
-        files.sort_by(|a, b| a.0.cmp(&b.0));
-        for (directory, file) in files {
-            match ready.runs.last_mut() {
-                Some(run) if run.directory == directory => run.files.push(file),
-                _ => ready.runs.push(Run { directory, files: vec![file] }),
-            }
-        }
-        Ok(ready)
+        Ok(Ready { load, runs })
     }
 
     fn work(&self, ready: &mut Ready, lap: &mut Lap) -> Result<()> {
-        let target = open_directory(CWD, &ready.target)?;
-        lap.mark(OPEN);
-        let all = ready.directories.iter().map(|(path, mode)| (path.as_path(), mode | 0o700));
-        make_up_front(target.as_fd(), all, lap)?;
+        let Ready { load, runs } = ready;
+        let target = load.root.as_fd();
+        let all = load.directories.iter().map(|(path, mode)| (path.as_path(), mode | 0o700));
+        make_up_front(target, all, lap)?;
         Spread::Workers(self.workers).each(
-            &ready.runs,
-            |run| run.files.iter().map(|file| file.attributes.len).sum(),
+            runs.as_slice(),
+            |run| run.files.iter().map(|file| file.1.len).sum(),
             lap,
             || Ok(()),
             |(), run, lap| {
                 let path = if run.directory.as_os_str().is_empty() { ".".into() } else { run.directory.clone() };
-                let dir = open_directory(target.as_fd(), &path)?;
+                let dir = open_directory(target, &path)?;
                 lap.mark(OPEN);
-                for file in &run.files {
-                    let mut sink = Way::DirectNoTimes.begin(dir.as_fd(), &file.name, &file.attributes, lap)?;
+                for (file, attributes) in &run.files {
+                    let mut sink = Way::DirectNoTimes.begin(dir.as_fd(), &file.path, attributes, lap)?;
                     sink.write(&file.bytes, lap)?;
                     sink.finish(lap)?;
                 }
                 Ok(())
             },
         )?;
-        for (path, mode) in ready.directories.iter().rev().filter(|(_, mode)| mode & 0o700 != 0o700) {
-            chmodat(target.as_fd(), path, Mode::from_raw_mode(*mode), AtFlags::empty())?;
-            lap.mark(CHMOD);
-        }
-        for (path, to) in &ready.links {
-            symlinkat(to, target.as_fd(), path)?;
+        for (path, to) in &load.links {
+            symlinkat(to, target, path)?;
             lap.mark(LINK);
         }
         Ok(())
+    }
+
+    /// The few directories that their owner may not fill get their modes without a clock: no call that is missing
+    /// from it may make the floor look higher than it is.
+    fn settle(&self, ready: &mut Ready, site: &Site) -> Result<()> {
+        ready.load.settle_modes(site)
     }
 
     fn promises(&self) -> Promises {

@@ -10,7 +10,8 @@ use codecs::{Codec, Context as Life, Decoding, Engine, Hash};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, chmodat, linkat, openat, symlinkat};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use syscalls::{Attributes, Sink, Way, clear_umask};
+use syscalls::{Attributes, Sink, Way};
+use technique::load::clear_umask;
 use technique::phase::{CATALOGUE, CHMOD, LINK, MKDIR, OPEN};
 use technique::{Calls, Lap, Promise, Promises, Site, Technique};
 

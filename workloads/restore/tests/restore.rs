@@ -1,4 +1,5 @@
 //! Every row of the table on a small tree made by hand: it comes back whole, or not at all.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use fixtures::Tally;
 use proptest::prelude::*;

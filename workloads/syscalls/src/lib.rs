@@ -3,13 +3,11 @@
 //! The bytes come from memory, and directories and links stand before the clock starts: only the calls differ.
 //! A job takes a [`Way`] and gets a [`Sink`] a file; the rows below make a whole tree so.
 
-mod load;
 mod make;
 mod mapped;
 mod part;
 mod ringed;
 mod sink;
-mod trouble;
 mod uring;
 mod way;
 
@@ -17,7 +15,7 @@ pub use make::{MakeFiles, Naming};
 pub use ringed::RingFiles;
 pub use sink::Sink;
 pub use uring::{Ring, RingFile};
-pub use way::{Attributes, Way, clear_umask};
+pub use way::{Attributes, Way};
 
 use Naming::{Absolute, FromRoot, HeldDirectory};
 use technique::{Workload, tree, variant};

@@ -1,13 +1,13 @@
 //! The rows that make one file after the other.
 
-use crate::load::{Load, Whole, directory};
-use crate::trouble::trouble;
-use crate::way::Way;
+use crate::way::{Attributes, Way};
 use anyhow::Result;
-use rustix::fs::{CWD, Mode, openat};
+use rustix::fs::{CWD, Mode, OFlags, openat};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use technique::load::{Load, Whole};
 use technique::phase::{CLOSE, CREATE};
+use technique::trouble::trouble;
 use technique::{Calls, Lap, Promises, Site, Technique};
 
 /// How a file is named to the kernel.
@@ -39,7 +39,7 @@ pub struct Ready {
 /// Files that follow each other, and share what their names are relative to.
 struct Run {
     base: Base,
-    files: Vec<Whole>,
+    files: Vec<(Whole, Attributes)>,
 }
 
 #[derive(PartialEq)]
@@ -54,7 +54,8 @@ impl Technique for MakeFiles {
 
     fn prepare(&self, site: &Site) -> Result<Ready> {
         self.way.probe(&site.target)?;
-        let mut load = Load::prepare(site)?;
+        let mut load = Load::read(site)?;
+        load.make_directories(site)?;
         let files = std::mem::take(&mut load.files);
         Ok(Ready { load, runs: self.naming.runs(files, &site.target) })
     }
@@ -67,8 +68,8 @@ impl Technique for MakeFiles {
                 (_, None) => ready.load.root.as_fd(),
                 (_, Some(held)) => held.as_fd(),
             };
-            for file in &run.files {
-                make(self.way, dir, file, lap)?;
+            for (file, attributes) in &run.files {
+                make(self.way, dir, file, attributes, lap)?;
             }
             if let Some(held) = held {
                 drop(held);
@@ -79,7 +80,7 @@ impl Technique for MakeFiles {
     }
 
     fn settle(&self, ready: &mut Ready, site: &Site) -> Result<()> {
-        ready.load.settle(&site.target)
+        ready.load.settle(site)
     }
 
     fn promises(&self) -> Promises {
@@ -93,9 +94,9 @@ impl Technique for MakeFiles {
                 calls.add("openat", 1);
                 calls.add("close", 1);
             }
-            for file in &run.files {
+            for (file, attributes) in &run.files {
                 calls.add_all(&self.way.calls(u64::from(!file.bytes.is_empty())));
-                let mode_again = self.way.opens_with_mode() && file.attributes.has_set_id();
+                let mode_again = self.way.opens_with_mode() && attributes.has_set_id();
                 calls.add("fchmod", u64::from(mode_again));
             }
         }
@@ -104,8 +105,8 @@ impl Technique for MakeFiles {
 }
 
 #[inline]
-fn make(way: Way, dir: BorrowedFd<'_>, file: &Whole, lap: &mut Lap) -> Result<()> {
-    let mut sink = way.begin(dir, &file.path, &file.attributes, lap)?;
+fn make(way: Way, dir: BorrowedFd<'_>, file: &Whole, attributes: &Attributes, lap: &mut Lap) -> Result<()> {
+    let mut sink = way.begin(dir, &file.path, attributes, lap)?;
     sink.write(&file.bytes, lap)?;
     sink.finish(lap)
 }
@@ -130,9 +131,10 @@ impl Naming {
                     file.path = PathBuf::from(name);
                 }
             }
+            let attributes = Attributes::from(&file);
             match runs.last_mut() {
-                Some(run) if run.base == base => run.files.push(file),
-                _ => runs.push(Run { base, files: vec![file] }),
+                Some(run) if run.base == base => run.files.push((file, attributes)),
+                _ => runs.push(Run { base, files: vec![(file, attributes)] }),
             }
         }
         runs
@@ -142,7 +144,7 @@ impl Naming {
 impl Base {
     fn open(&self, root: &OwnedFd, lap: &mut Lap) -> Result<Option<OwnedFd>> {
         let Base::Parent(parent) = self else { return Ok(None) };
-        let held = openat(root, parent, directory(), Mode::empty())
+        let held = openat(root, parent, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
             .map_err(|errno| trouble(errno, "opening", root.as_fd(), parent))?;
         lap.mark(CREATE);
         Ok(Some(held))

@@ -1,8 +1,6 @@
 //! The rows that hand many files at once to the kernel.
 
-use crate::load::Load;
 use crate::sink::times_of;
-use crate::trouble::trouble;
 use crate::uring::{Ring, RingFile};
 use crate::way::{Attributes, Way};
 use anyhow::{Context, Result};
@@ -11,7 +9,9 @@ use std::ffi::{CString, OsStr};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use technique::load::Load;
 use technique::phase::TIMES;
+use technique::trouble::trouble;
 use technique::{Calls, Lap, Promise, Promises, Site, Technique};
 
 /// Makes the source's files from memory, many at once, by io_uring.
@@ -27,10 +27,10 @@ pub struct RingFiles {
 pub struct Ready {
     load: Load,
     ring: Ring,
-    files: Vec<Whole>,
+    files: Vec<Chained>,
 }
 
-struct Whole {
+struct Chained {
     path: CString,
     attributes: Attributes,
     bytes: Vec<u8>,
@@ -41,14 +41,16 @@ impl Technique for RingFiles {
 
     fn prepare(&self, site: &Site) -> Result<Ready> {
         let ring = Ring::new(self.chains)?;
-        let mut load = Load::prepare(site)?;
+        let mut load = Load::read(site)?;
+        load.make_directories(site)?;
         let files = std::mem::take(&mut load.files);
         let files = files
             .into_iter()
             .map(|file| {
+                let attributes = Attributes::from(&file);
                 let path =
                     CString::new(file.path.into_os_string().into_encoded_bytes()).context("a name has no zero")?;
-                Ok(Whole { path, attributes: file.attributes, bytes: file.bytes })
+                Ok(Chained { path, attributes, bytes: file.bytes })
             })
             .collect::<Result<_>>()?;
         Ok(Ready { load, ring, files })
@@ -59,7 +61,7 @@ impl Technique for RingFiles {
         let mut batch = Vec::with_capacity(ready.ring.chains());
         for files in ready.files.chunks(ready.ring.chains()) {
             batch.clear();
-            batch.extend(files.iter().map(Whole::to_make));
+            batch.extend(files.iter().map(Chained::to_make));
             ready.ring.make(root, &batch, lap)?;
             if self.times {
                 set_times(root, files)?;
@@ -70,7 +72,7 @@ impl Technique for RingFiles {
     }
 
     fn settle(&self, ready: &mut Ready, site: &Site) -> Result<()> {
-        ready.load.settle(&site.target)
+        ready.load.settle(site)
     }
 
     fn promises(&self) -> Promises {
@@ -89,13 +91,13 @@ impl Technique for RingFiles {
     }
 }
 
-impl Whole {
+impl Chained {
     fn to_make(&self) -> RingFile<'_> {
         RingFile { path: &self.path, mode: self.attributes.mode, bytes: &self.bytes }
     }
 }
 
-fn set_times(root: BorrowedFd<'_>, files: &[Whole]) -> Result<()> {
+fn set_times(root: BorrowedFd<'_>, files: &[Chained]) -> Result<()> {
     for file in files {
         utimensat(root, &file.path, &times_of(&file.attributes), AtFlags::SYMLINK_NOFOLLOW).map_err(|errno| {
             trouble(errno, "setting the time of", root, Path::new(OsStr::from_bytes(file.path.to_bytes())))

@@ -2,7 +2,6 @@
 
 use crate::mapped::Mapping;
 use crate::part::Part;
-use crate::trouble::trouble;
 use crate::way::{Attributes, Way};
 use anyhow::{Result, bail};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, Timespec, Timestamps};
@@ -12,6 +11,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use technique::Lap;
 use technique::phase::{CHMOD, CLOSE, CREATE, LINK, RENAME, TIMES, UNLINK, WRITE};
+use technique::trouble::trouble;
 
 /// A file in the making. Dropped before it is finished, it removes what it made, so that nothing half done counts.
 #[must_use = "a sink that is not finished removes its file"]

@@ -1,7 +1,6 @@
 //! A ring of the kernel's own: for each file a chain of open, write and close, many chains handed over by one call.
 #![allow(unsafe_code, reason = "what is handed to the kernel must outlive its answer, which no type says")]
 
-use crate::trouble::trouble;
 use anyhow::{Context, Result, bail};
 use io_uring::squeue::{Entry, Flags};
 use io_uring::types::{DestinationSlot, Fd, Fixed};
@@ -13,6 +12,7 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use technique::phase::{CHMOD, SUBMIT};
+use technique::trouble::trouble;
 use technique::{Absent, Lap};
 
 /// The most bytes of one write: what is longer is written by several. The kernel would take just under 2 GiB.

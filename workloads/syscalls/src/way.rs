@@ -2,10 +2,10 @@
 
 use crate::sink::Sink;
 use anyhow::Result;
-use rustix::fs::Mode;
 use rustix::io::Errno;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
+use technique::load::Whole;
 use technique::{Absent, Calls, Lap, Promise, Promises};
 
 /// What a file shall have besides its bytes.
@@ -17,6 +17,12 @@ pub struct Attributes {
     pub mtime: (i64, u32),
     /// How many bytes it holds; a sink that got more or fewer does not finish.
     pub len: u64,
+}
+
+impl From<&Whole> for Attributes {
+    fn from(file: &Whole) -> Attributes {
+        Attributes { mode: file.mode, mtime: file.mtime, len: file.bytes.len() as u64 }
+    }
 }
 
 /// One way to make one file with its mode and time.
@@ -69,7 +75,7 @@ impl Way {
         [Way::SevenCalls, Way::ByDescriptor, Way::Direct, Way::DirectNoTimes, Way::TmpFile, Way::Mapped];
 
     /// Makes the file's name, or its temporary one, and opens it. `path` is relative to `dir`, or absolute beside
-    /// [`rustix::fs::CWD`]. Ways that give the mode to `open` rely on [`clear_umask`].
+    /// [`rustix::fs::CWD`]. Ways that give the mode to `open` rely on [`technique::load::clear_umask`].
     #[inline]
     pub fn begin<'a>(
         self,
@@ -154,13 +160,6 @@ impl Way {
             }),
         }
     }
-}
-
-/// Lets the mode that is given to `open` and `mkdir` stand as it is. The process's mask would take bits away, and a
-/// call a file to put them back is one of the calls that the better ways save. To be called before the clock starts,
-/// in a process whose only work is the lab's: the mask belongs to all of its threads.
-pub fn clear_umask() {
-    rustix::process::umask(Mode::empty());
 }
 
 fn try_one(way: Way, place: &Path) -> Result<()> {

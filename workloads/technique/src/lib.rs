@@ -8,12 +8,14 @@ pub mod absent;
 pub mod calls;
 pub mod clock;
 pub mod lap;
+pub mod load;
 pub mod outcome;
 pub mod peer;
 pub mod phase;
 pub mod promise;
 pub mod site;
 pub mod tree;
+pub mod trouble;
 
 pub use absent::Absent;
 pub use calls::Calls;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 /// The error of a call that made or changed `path` below `dir`.
 #[cold]
-pub(crate) fn trouble(errno: Errno, doing: &str, dir: BorrowedFd<'_>, path: &Path) -> anyhow::Error {
+pub fn trouble(errno: Errno, doing: &str, dir: BorrowedFd<'_>, path: &Path) -> anyhow::Error {
     let path = full_name(dir, path);
     let place = path.parent().unwrap_or(Path::new("/")).display();
     let way_out = match errno {
@@ -21,6 +21,7 @@ pub(crate) fn trouble(errno: Errno, doing: &str, dir: BorrowedFd<'_>, path: &Pat
         Errno::ROFS => format!(": {place} is mounted read-only: remount it, or name another place with --scratch"),
         Errno::MFILE | Errno::NFILE => ": too many files are open: raise `ulimit -n`, or use fewer workers".to_owned(),
         Errno::EXIST => ": it is there already, and this way never replaces a file: empty the place first".to_owned(),
+        Errno::NOTDIR => ": a file stands where a directory should be: remove it first".to_owned(),
         Errno::NAMETOOLONG => ": the name, with what this way adds to it, is too long for the file system".to_owned(),
         _ => String::new(),
     };
