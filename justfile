@@ -8,7 +8,7 @@ default:
 
 # A first answer within a minute: restore, the ladder, and where the time goes
 first-light: build
-    {{assay}} run restore --on python-small --budget 40s
+    {{assay}} run restore --ladder --on python-small --budget 40s
 
 # Every workload on its first fixture, then restore on a real environment's likeness
 bench-all minutes="12": build

@@ -8,6 +8,9 @@ use technique::{Peer, Promises, Variant, Workload, variant};
 pub static WORKLOADS: &[&Workload] =
     &[&codecs::WORKLOAD, &syscalls::WORKLOAD, &batching::WORKLOAD, &buffers::WORKLOAD, &restore::WORKLOAD];
 
+/// Rows of this prefix take one step of a ladder alone, on the baseline.
+pub const ALONE: &str = "only-";
+
 /// A workload, and the rows of it that are to run, the baseline first.
 #[derive(Clone)]
 pub struct Choice {

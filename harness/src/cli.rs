@@ -1,7 +1,7 @@
 //! The command line: words in, text or one JSON document out, and an exit code that scripts can read.
 
 use crate::ask::{Ask, Rounds};
-use crate::catalogue::{choose, peer};
+use crate::catalogue::{ALONE, choose, peer};
 use crate::pace::parse_duration;
 use crate::progress::Telling;
 use crate::refusal::{Exit, Refusal, exit_of};
@@ -79,6 +79,9 @@ enum Command {
 struct RunArgs {
     /// WORKLOAD or WORKLOAD/ROW; everything if left away. One row brings its baseline and its floor along
     rows: Vec<String>,
+    /// Only the baseline, the ladder and the rows that end it, the peers and the floor: no step alone
+    #[arg(long)]
+    ladder: bool,
     /// Fixture or recipe file (may be given more than once); each workload's first if left away
     #[arg(long = "on", value_name = "FIXTURE")]
     on: Vec<String>,
@@ -207,6 +210,11 @@ fn dispatch(cli: Cli) -> Result<Said> {
 
 fn run(arguments: RunArgs, telling: Telling) -> Result<Said> {
     let mut choices = choose(&arguments.rows)?;
+    if arguments.ladder {
+        for choice in &mut choices {
+            choice.variants.retain(|variant| !variant.name.starts_with(ALONE));
+        }
+    }
     for text in &arguments.peer {
         let variant = peer(text)?;
         let [choice] = choices.as_mut_slice() else {

@@ -16,10 +16,14 @@ use std::path::Path;
 pub fn ready(name: &str, telling: Telling) -> Result<Fixture> {
     let recipe = recipe(name)?;
     let progress = Progress::begin(telling, "fixture");
-    fixtures::cached(&recipe, &home::fixtures(), &|made| {
+    let fixture = fixtures::cached(&recipe, &home::fixtures(), &|made| {
         let words = format!("{} {}/{} files", recipe.name, made.files_done, made.files);
         progress.at(made.bytes_done, made.bytes, &words);
-    })
+    })?;
+    if let Some(note) = &fixture.note {
+        eprintln!("note: {note}");
+    }
+    Ok(fixture)
 }
 
 /// The recipe of that name, or in that file.

@@ -123,17 +123,23 @@ fn foretold(variant: &technique::Variant, site: &Site, target: &Path) -> Option<
 /// The calls under the clock, by name.
 fn seen(errand: &harness::once::Errand, log: &Path) -> BTreeMap<String, u64> {
     let output = Command::new("strace")
-        .args(["-f", "-o"])
+        .args(["-f", "-y", "-o"])
         .arg(log)
         .arg(env!("CARGO_BIN_EXE_assay"))
         .args(["once", &serde_json::to_string(errand).unwrap()])
         .output()
         .unwrap();
     assert!(output.status.success(), "{}: {}", errand.variant, text(&output.stderr));
+    let site = log.ancestors().nth(2).unwrap().to_str().unwrap();
     let log = text(&std::fs::read(log).unwrap());
     // Each line: the thread, then the call; a call that another thread interrupts goes on in a later line.
     let calls = log.lines().filter_map(|line| {
         let call = line.split_once(' ')?.1.trim_start();
+        // Only what touches the site: the C library looks into /sys when a second thread first allocates.
+        let ours = line.contains(site) || call.starts_with("io_uring_enter") || call.starts_with("getrusage");
+        if !ours {
+            return None;
+        }
         (!call.starts_with("<...")).then(|| call.split('(').next().unwrap_or("").to_owned())
     });
     let asked = |call: &String| call == "getrusage";

@@ -67,6 +67,8 @@ pub enum Verdict {
     NoPracticalChange,
     /// The interval crosses an edge of the band: measure more.
     NotDecided,
+    /// There are too few rounds to say anything.
+    TooFewRounds,
 }
 
 /// Differences smaller than this, in either direction, are of no use to anyone, and a noisy machine makes them.
@@ -79,7 +81,7 @@ impl Verdict {
     /// The verdict on a speed-up that was seen in so many paired rounds.
     pub fn of(speed_up: &Interval, rounds: usize) -> Verdict {
         if rounds < FEWEST {
-            Verdict::NotDecided
+            Verdict::TooFewRounds
         } else if speed_up.low > BAND {
             Verdict::Faster
         } else if speed_up.high < 1.0 / BAND {
@@ -98,6 +100,7 @@ impl Verdict {
             Verdict::Slower => "slower",
             Verdict::NoPracticalChange => "no practical change",
             Verdict::NotDecided => "not decided",
+            Verdict::TooFewRounds => "too few rounds",
         }
     }
 }
@@ -144,7 +147,7 @@ mod tests {
         assert_eq!(verdict(0.8, 0.9, 10), Verdict::Slower);
         assert_eq!(verdict(0.99, 1.01, 10), Verdict::NoPracticalChange);
         assert_eq!(verdict(0.99, 1.2, 10), Verdict::NotDecided);
-        assert_eq!(verdict(1.1, 1.2, 3), Verdict::NotDecided);
+        assert_eq!(verdict(1.1, 1.2, 3), Verdict::TooFewRounds);
     }
 
     proptest! {

@@ -102,25 +102,32 @@ pub struct Step {
     pub gain: Bounds,
     /// What the data say of that.
     pub verdict: &'static str,
-    /// The phase whose time changed most.
-    pub phase: Option<Change>,
+    /// The phases whose time changed most.
+    pub change: Option<Change>,
 }
 
-/// How one phase changed in a step.
+/// How the phases changed that a step is about: those whose time moved most.
 #[derive(Clone, Debug, Serialize)]
 pub struct Change {
+    /// Each of them, the one that moved most first.
+    pub phases: Vec<Moved>,
+    /// Their share of the time before.
+    pub share: f64,
+    /// What Amdahl's law allows the whole, were these phases all that changed.
+    pub predicted: f64,
+    /// What it would allow if they vanished.
+    pub at_most: f64,
+}
+
+/// How one phase changed.
+#[derive(Clone, Debug, Serialize)]
+pub struct Moved {
     /// The phase.
     pub name: String,
     /// Microseconds of a file before.
     pub before_us: f64,
     /// And now.
     pub now_us: f64,
-    /// Its share of the time before.
-    pub share: f64,
-    /// What Amdahl's law allows the whole, were this phase all that changed.
-    pub predicted: f64,
-    /// What it would allow if the phase vanished.
-    pub at_most: f64,
 }
 
 /// Summaries of everything that a run measured, in the order of its plan.
@@ -302,27 +309,34 @@ fn step(before: &Measured, now: &Measured, row_before: &Row, row_now: &Row) -> O
         to: now.name.to_owned(),
         verdict: Verdict::of(&gain, pairs.len()).words(),
         gain: gain.into(),
-        phase: change(row_before, row_now),
+        change: change(row_before, row_now),
     })
 }
 
-/// The phase whose time changed most between two rows that were both looked at.
+/// A phase belongs to a step if it moved at least a quarter as much as the one that moved most.
+const BELONGS: f64 = 0.25;
+
+/// The phases whose time changed most between two rows that were both looked at.
 fn change(before: &Row, now: &Row) -> Option<Change> {
     if before.phases.is_empty() || now.phases.is_empty() {
         return None;
     }
-    let of = |row: &Row, name: &str| row.phases.iter().find(|(phase, _)| phase == name).map_or(0.0, |(_, us)| *us);
-    let names = before.phases.iter().chain(&now.phases).map(|(name, _)| name);
-    let most = names.max_by(|a, b| {
-        let moved = |name: &str| (of(before, name) - of(now, name)).abs();
-        moved(a).total_cmp(&moved(b))
-    })?;
-    let (before_us, now_us) = (of(before, most), of(now, most));
+    let of = |row: &Row, name: &str| row.phases.iter().filter(|(phase, _)| phase == name).map(|(_, us)| us).sum();
+    let mut phases: Vec<Moved> = Vec::new();
+    for (name, _) in before.phases.iter().chain(&now.phases) {
+        if phases.iter().all(|phase| phase.name != *name) {
+            phases.push(Moved { name: name.clone(), before_us: of(before, name), now_us: of(now, name) });
+        }
+    }
+    let moved = |phase: &Moved| (phase.before_us - phase.now_us).abs();
+    phases.sort_by(|a, b| moved(b).total_cmp(&moved(a)));
+    let most = moved(phases.first()?);
+    phases.retain(|phase| moved(phase) >= BELONGS * most);
     let whole = before.us_per_file.mid;
+    let before_us: f64 = phases.iter().map(|phase| phase.before_us).sum();
+    let now_us: f64 = phases.iter().map(|phase| phase.now_us).sum();
     Some(Change {
-        name: most.clone(),
-        before_us,
-        now_us,
+        phases,
         share: before_us / whole,
         predicted: whole / (whole - before_us + now_us),
         at_most: whole / (whole - before_us),
@@ -417,11 +431,12 @@ mod tests {
         samples.extend(looked);
         let summary = &summaries(&run(&["gzip", "zstd"], samples))[0];
         let step = &summary.steps[0];
-        let phase = step.phase.as_ref().unwrap();
-        assert_eq!(phase.name, "decode");
-        assert!((phase.share - 0.1).abs() < 1e-6);
-        assert!((phase.before_us / phase.now_us - 5.0).abs() < 0.01);
-        assert!((phase.predicted - 1.0 / 0.92).abs() < 1e-3);
+        let change = step.change.as_ref().unwrap();
+        let decode = &change.phases[0];
+        assert_eq!((change.phases.len(), decode.name.as_str()), (1, "decode"));
+        assert!((change.share - 0.1).abs() < 1e-6);
+        assert!((decode.before_us / decode.now_us - 5.0).abs() < 0.01);
+        assert!((change.predicted - 1.0 / 0.92).abs() < 1e-3);
         assert!((step.gain.mid - 1.0 / 0.92).abs() < 1e-3);
         let row = &summary.rows[0];
         let sum: f64 = row.phases.iter().map(|(_, us)| us).sum();

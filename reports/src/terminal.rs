@@ -1,7 +1,8 @@
 //! The terminal's text of a run: the table, where the time goes, and the answer in words.
 
 use crate::record::{Line, PhaseName, Run};
-use crate::summary::{BAND, Bounds, Row, Step, Summary, least_confidence, summaries};
+use crate::stats::FEWEST;
+use crate::summary::{BAND, Bounds, Moved, Row, Step, Summary, least_confidence, summaries};
 use crate::table::{Align, Table, clip, wrap};
 
 /// All of a run as text, no line wider than `width`.
@@ -86,12 +87,18 @@ fn ranking(summary: &Summary) -> Table {
     heads.extend([("CPU µs", Align::Right), ("PROMISES", Align::Left)]);
     let mut table = Table::new(&heads);
     for row in &summary.rows {
-        let place = if row.tied { format!("{} tied", row.rank) } else { row.rank.to_string() };
+        let place = if row.rounds < FEWEST {
+            "-".to_owned()
+        } else if row.tied {
+            format!("{} tied", row.rank)
+        } else {
+            row.rank.to_string()
+        };
         let mut cells = vec![place, row.name.clone(), number(row.us_per_file.mid), range(&row.us_per_file)];
         match &row.over_baseline {
             None => cells.extend(["1".to_owned(), String::new(), "baseline".to_owned()]),
             Some(over) => {
-                cells.extend([format!("{:.2}x", over.mid), ratio_range(over), row.verdict.unwrap_or("").to_owned()]);
+                cells.extend([format!("{:.2}x", over.mid), range_of(over, 2), row.verdict.unwrap_or("").to_owned()]);
             }
         }
         if heads.iter().any(|(head, _)| *head == "x FLOOR") {
@@ -143,38 +150,51 @@ fn ladder(steps: &[Step]) -> Option<Table> {
     let sure = confidence(steps.iter().map(|step| step.gain.confidence).fold(1.0, f64::min));
     let mut table = Table::new(&[
         ("STEP", Align::Left),
+        ("PREDICTED", Align::Right),
         ("GAIN", Align::Right),
         (&sure, Align::Left),
         ("VERDICT", Align::Left),
-        ("MOST CHANGED", Align::Left),
-        ("µs/FILE", Align::Left),
+        ("WHAT MOVED, µs/FILE", Align::Left),
     ]);
     for step in steps {
-        let (name, moved) = step.phase.as_ref().map_or((String::new(), String::new()), |phase| {
-            (phase.name.clone(), format!("{} -> {}", number(phase.before_us), number(phase.now_us)))
-        });
+        let change = step.change.as_ref();
+        let predicted = change.map_or(String::new(), |change| format!("{:.2}x", change.predicted));
+        let moved = change.map_or(String::new(), |change| moved(&change.phases));
         let gain = format!("{:.2}x", step.gain.mid);
-        table.row([step.to.clone(), gain, ratio_range(&step.gain), step.verdict.to_owned(), name, moved]);
+        table.row([step.to.clone(), predicted, gain, range_of(&step.gain, 2), step.verdict.to_owned(), moved]);
     }
     Some(table)
+}
+
+/// `decode 22.5 -> 7.6, set up 0.7 -> 10.3`
+fn moved(phases: &[Moved]) -> String {
+    let each =
+        phases.iter().map(|phase| format!("{} {} -> {}", phase.name, number(phase.before_us), number(phase.now_us)));
+    each.collect::<Vec<_>>().join(", ")
 }
 
 /// The first step's local gain, what it could give the whole, and what it gave.
 fn answer(summary: &Summary) -> Option<String> {
     let step = summary.steps.first()?;
-    let phase = step.phase.as_ref()?;
-    let local = if phase.now_us > 0.0 { format!("{:.2}x", phase.before_us / phase.now_us) } else { "away".to_owned() };
+    let change = step.change.as_ref()?;
+    let most = change.phases.first()?;
+    let local = if most.now_us > 0.0 && most.before_us > 0.0 {
+        format!("{} itself {:.2}x", most.name, most.before_us / most.now_us)
+    } else {
+        format!("{} came or went", most.name)
+    };
     Some(format!(
-        "{} -> {}: {} itself {local}; it was {:.1} % of the time, so at most {:.2}x for the whole. Predicted {:.2}x, \
-         measured {:.2}x ({}).",
+        "{} -> {}: {local}. What moved ({} µs a file) was {:.0} % of the time, so at most {:.2}x for the whole. \
+         Predicted {:.2}x, measured {:.2}x ({}): {}.",
         step.from,
         step.to,
-        phase.name,
-        phase.share * 100.0,
-        phase.at_most,
-        phase.predicted,
+        moved(&change.phases),
+        change.share * 100.0,
+        change.at_most,
+        change.predicted,
         step.gain.mid,
-        ratio_range(&step.gain),
+        range_of(&step.gain, 2),
+        step.verdict,
     ))
 }
 
@@ -192,26 +212,34 @@ fn looking(summary: &Summary) -> Option<String> {
         "the phases pass takes {:.3}x of the wall pass ({}), its marks at most {:.2} % of any row; at least {:.1} % of \
          every row's time has a name. Differences under {:.0} % count as no change.",
         looking.mid,
-        ratio_range_of(looking, 3),
+        range_of(looking, 3),
         summary.marks_share * 100.0,
         named * 100.0,
         (BAND - 1.0) * 100.0
     ))
 }
 
+/// How sure the bounds of a column are. One round has no bounds.
 fn confidence(confidence: f64) -> String {
-    if confidence >= 0.95 { "95 %".to_owned() } else { format!("{:.0} %", (confidence * 100.0).floor()) }
+    match confidence {
+        sure if sure >= 0.95 => "95 %".to_owned(),
+        sure if sure <= 0.0 => "BOUNDS".to_owned(),
+        sure => format!("{:.0} %", (sure * 100.0).floor()),
+    }
 }
 
 fn range(bounds: &Bounds) -> String {
-    format!("{}-{}", number(bounds.low), number(bounds.high))
+    if bounds.confidence <= 0.0 {
+        "one round".to_owned()
+    } else {
+        format!("{}-{}", number(bounds.low), number(bounds.high))
+    }
 }
 
-fn ratio_range(bounds: &Bounds) -> String {
-    ratio_range_of(bounds, 2)
-}
-
-fn ratio_range_of(bounds: &Bounds, digits: usize) -> String {
+fn range_of(bounds: &Bounds, digits: usize) -> String {
+    if bounds.confidence <= 0.0 {
+        return "one round".to_owned();
+    }
     format!("{:.digits$}-{:.digits$}", bounds.low, bounds.high)
 }
 

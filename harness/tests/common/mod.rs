@@ -1,5 +1,10 @@
 //! What the tests of the command share: the program itself, in a home of its own.
-#![allow(dead_code, clippy::unwrap_used, reason = "each test file uses its part, and a test may panic")]
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    unreachable_pub,
+    reason = "each test file uses its part, and a test may panic"
+)]
 
 use serde_json::Value;
 use std::path::{Path, PathBuf};

@@ -2,10 +2,11 @@
 
 use crate::catalogue::Catalogue;
 use crate::loose::{INPUT, PIECE};
-use crate::packed::Order;
+use crate::packed::{Order, Unit};
 use crate::restore::{Naming, Plan, Restore};
 use crate::store::Layout;
 use batching::Directories;
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::path::Path;
 use technique::Calls;
@@ -17,10 +18,10 @@ pub(crate) fn calls(restore: &Restore, catalogue: &Catalogue, plan: &Plan) -> Ca
     for (name, count) in [("openat", 2), ("statx", 1), ("read", 2), ("close", 2)] {
         calls.add(name, count);
     }
-    match restore.layout {
+    let groups = match restore.layout {
         Layout::Loose => loose(restore, catalogue, plan, &mut calls),
-        Layout::Pack { .. } => packed(restore, catalogue, plan, &mut calls),
-    }
+        Layout::Pack { .. } => packed(catalogue, plan, &mut calls),
+    };
     for file in &plan.written {
         let file = &catalogue.files[*file as usize];
         let content = &catalogue.contents[file.content as usize];
@@ -32,29 +33,27 @@ pub(crate) fn calls(restore: &Restore, catalogue: &Catalogue, plan: &Plan) -> Ca
         };
         calls.add_all(&restore.way.calls(pieces));
     }
-    directories(restore, catalogue, plan, &mut calls);
+    directories(restore, catalogue, plan, &groups, &mut calls);
     calls.add("linkat", plan.linked.len() as u64);
     calls.add("symlinkat", catalogue.links.len() as u64);
     calls
 }
 
-fn loose(restore: &Restore, catalogue: &Catalogue, plan: &Plan, calls: &mut Calls) {
-    let mut last = None;
+/// Each file opens, reads and closes an object of its own; workers take directory after directory.
+fn loose<'a>(restore: &Restore, catalogue: &Catalogue, plan: &'a Plan, calls: &mut Calls) -> Vec<Cow<'a, [u32]>> {
     for file in &plan.written {
-        let file = &catalogue.files[*file as usize];
-        let content = &catalogue.contents[file.content as usize];
+        let content = &catalogue.contents[catalogue.files[*file as usize].content as usize];
         calls.add("openat", 1);
         calls.add("read", if restore.whole { 1 } else { content.packed.div_ceil(INPUT as u64) });
         calls.add("close", 1);
-        if restore.naming == Naming::Held && last != Some(file.directory) {
-            calls.add("openat", 1);
-            calls.add("close", 1);
-        }
-        last = Some(file.directory);
     }
+    let directory = |file: &u32| catalogue.files[*file as usize].directory;
+    plan.written.chunk_by(|a, b| directory(a) == directory(b)).map(Cow::Borrowed).collect()
 }
 
-fn packed(restore: &Restore, catalogue: &Catalogue, plan: &Plan, calls: &mut Calls) {
+/// Each block is read once; workers take block after block. A content of several blocks is read anew for each of its
+/// files.
+fn packed<'a>(catalogue: &Catalogue, plan: &Plan, calls: &mut Calls) -> Vec<Cow<'a, [u32]>> {
     let of = |file: u32| {
         let content = catalogue.files[file as usize].content;
         (content, catalogue.contents[content as usize])
@@ -62,53 +61,54 @@ fn packed(restore: &Restore, catalogue: &Catalogue, plan: &Plan, calls: &mut Cal
     let order = Order::of(&plan.written, of, &catalogue.blocks);
     calls.add("openat", 1);
     calls.add("close", 1);
-    for unit in &order.units {
+    let group = |unit: &Unit| {
         let files = &order.files[unit.files.clone()];
-        // A content of several blocks is decoded anew for each of its files.
         let times = if unit.blocks.len() == 1 { 1 } else { files.len() };
-        let blocks = catalogue.blocks[unit.blocks.clone()].iter().filter(|block| block.packed > 0).count();
-        calls.add("pread64", (blocks * times) as u64);
-        if restore.naming == Naming::Held {
-            let runs =
-                files.chunk_by(|a, b| catalogue.files[*a as usize].directory == catalogue.files[*b as usize].directory);
-            let runs = runs.count() as u64;
-            calls.add("openat", runs);
-            calls.add("close", runs);
-        }
-    }
+        calls.add("pread64", (unit.blocks.len() * times) as u64);
+        Cow::Owned(files.to_vec())
+    };
+    order.units.iter().map(group).collect()
 }
 
-/// Made up front, a directory costs a call. On demand, a file costs a call that finds its parent there, and missing
-/// ones two more each.
-fn directories(restore: &Restore, catalogue: &Catalogue, plan: &Plan, calls: &mut Calls) {
+/// What directories cost. Held, one is opened and closed for each stretch of its files that a worker takes. Made up
+/// front, one costs a call; on demand, a file costs a call that finds its parent there, and missing ones two more each.
+fn directories(restore: &Restore, catalogue: &Catalogue, plan: &Plan, groups: &[Cow<[u32]>], calls: &mut Calls) {
     let up_front = restore.directories == Directories::UpFront;
-    let changed = catalogue.directories[1..].iter().filter(|one| one.mode != one.made_with(up_front)).count();
-    calls.add("fchmodat", changed as u64);
+    let held = restore.naming == Naming::Held;
+    let all = &catalogue.directories[1..];
+    calls.add("fchmodat", all.iter().filter(|one| one.mode != one.made_with(up_front)).count() as u64);
+    let mut there: HashSet<&Path> = HashSet::from([Path::new("")]);
+    let mut asked = |directory: u32, calls: &mut Calls| {
+        // The first try fails where a parent is missing; each missing one is tried, and what lies below tried again.
+        let path = catalogue.directories[directory as usize].path();
+        let missing = path.ancestors().take_while(|above| there.insert(above)).count() as u64;
+        calls.add("mkdirat", 1 + if missing > 1 { 2 * (missing - 1) } else { 0 });
+    };
+    let directory = |file: &u32| catalogue.files[*file as usize].directory;
+    for group in groups {
+        for stretch in group.chunk_by(|a, b| held && directory(a) == directory(b)) {
+            let at = directory(&stretch[0]);
+            if held {
+                calls.add("openat", 1);
+                calls.add("close", 1);
+            }
+            // The target itself is asked for by its absolute name only.
+            if !up_front && (at > 0 || !held) {
+                asked(at, calls);
+            }
+        }
+    }
     if up_front {
-        calls.add("mkdirat", catalogue.directories.len() as u64 - 1);
+        calls.add("mkdirat", all.len() as u64);
         return;
     }
-    let mut there: HashSet<&Path> = HashSet::from([Path::new("")]);
-    let mut last = None;
-    let written = plan.written.iter().map(|file| (*file, true));
-    let linked = plan.linked.iter().map(|(file, _)| (*file, false));
-    for (file, written) in written.chain(linked) {
-        let file = &catalogue.files[file as usize];
-        let path = catalogue.directories[file.directory as usize].path();
-        // A held directory is made when it is opened.
-        let asks = !written || restore.naming == Naming::Absolute || last != Some(file.directory);
-        last = written.then_some(file.directory);
-        if !asks || (path.as_os_str().is_empty() && (!written || restore.naming == Naming::Held)) {
-            continue;
-        }
-        calls.add("mkdirat", 1);
-        let missing = path.ancestors().take_while(|above| there.insert(above)).count() as u64;
-        // The first try fails where a parent is missing; each missing parent is tried, and what lies below tried again.
-        calls.add("mkdirat", if missing > 1 { 2 * (missing - 1) } else { 0 });
+    for (file, _) in plan.linked.iter().filter(|(file, _)| directory(file) > 0) {
+        asked(directory(file), calls);
     }
-    calls.add("mkdirat", catalogue.directories[1..].iter().filter(|one| one.files == 0).count() as u64);
-    // Of those, one that lies above a file's directory was made with it, and finding that out costs a look.
-    let bare = catalogue.directories[1..].iter().filter(|one| one.files == 0);
-    let found = bare.filter(|one| there.contains(one.path())).count();
-    calls.add("newfstatat", found as u64);
+    // Of those that hold no file, one that lies above a file's directory is there already, which costs a look.
+    let bare = all.iter().filter(|one| one.files == 0);
+    for one in bare {
+        calls.add("mkdirat", 1);
+        calls.add("newfstatat", u64::from(there.contains(one.path())));
+    }
 }

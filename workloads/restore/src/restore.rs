@@ -77,6 +77,8 @@ pub enum Duplicates {
 pub struct Ready {
     pub(crate) store: PathBuf,
     pub(crate) target: PathBuf,
+    /// Asking how many processors there are reads files of the kernel's; that is done before the clock.
+    spread: Spread,
 }
 
 impl Crew {
@@ -118,8 +120,8 @@ impl Restore {
             make_up_front(target.as_fd(), all, lap)?;
         }
         match self.layout {
-            Layout::Loose => loose::restore(&job, self.crew.spread(), lap)?,
-            Layout::Pack { .. } => packed::restore(&job, self.crew.spread(), lap)?,
+            Layout::Loose => loose::restore(&job, ready.spread, lap)?,
+            Layout::Pack { .. } => packed::restore(&job, ready.spread, lap)?,
         }
         job.link_duplicates(lap)?;
         job.finish_directories(lap)?;
@@ -135,7 +137,7 @@ impl Technique for Restore {
         self.way.probe(&site.target)?;
         let form = self.form();
         let store = site.keep(&form.to_string(), |path| form.pack(&site.source, path))?;
-        Ok(Ready { store, target: site.target.clone() })
+        Ok(Ready { store, target: site.target.clone(), spread: self.crew.spread() })
     }
 
     fn work(&self, ready: &mut Ready, lap: &mut Lap) -> Result<()> {
@@ -151,6 +153,10 @@ impl Technique for Restore {
     }
 
     fn calls(&self, ready: &Ready) -> Option<Calls> {
+        // Workers that miss the same parent all try to make it, and how often is a matter of chance.
+        if self.directories == Directories::OnDemand && ready.spread.workers() > 1 {
+            return None;
+        }
         let bytes = std::fs::read(ready.store.join(NAME)).ok()?;
         let catalogue = Catalogue::from_bytes(&bytes).ok()?;
         Some(crate::foretold::calls(self, &catalogue, &Plan::of(&catalogue, self.duplicates)))

@@ -34,7 +34,7 @@ impl Place {
 
     fn environment() -> Place {
         let noise = |len: usize| -> Vec<u8> {
-            let mut state = len as u32;
+            let mut state = u32::try_from(len).unwrap();
             let mut draw = || {
                 state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
                 state.to_be_bytes()[0]
@@ -98,7 +98,8 @@ fn run(variant: &Variant, site: &Site, looking: bool) -> Option<anyhow::Result<t
         Err(error) => panic!("{}: {error:#}", variant.name),
     };
     let mut lap = Lap::start(looking);
-    Some(prepared.work(&mut lap).map(|()| lap.stop()))
+    let worked = prepared.work(&mut lap).map(|()| lap.stop());
+    Some(worked.and_then(|times| prepared.settle(site).map(|()| times)))
 }
 
 fn row(name: &str) -> &'static Variant {

@@ -8,7 +8,8 @@ use rustix::fs::{Access, CWD, accessat};
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 use std::process::Command;
-use syscalls::{Attributes, WORKLOAD, Way, clear_umask};
+use syscalls::{Attributes, WORKLOAD, Way};
+use technique::load::clear_umask;
 use technique::{Absent, Calls, Lap};
 
 /// Names that nobody has; asking for them marks the trace.

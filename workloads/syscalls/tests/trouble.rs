@@ -12,7 +12,8 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use syscalls::{Attributes, Ring, RingFile, Sink, Way, clear_umask};
+use syscalls::{Attributes, Ring, RingFile, Sink, Way};
+use technique::load::clear_umask;
 use technique::{Absent, Lap, Promise};
 
 const TIME: (i64, u32) = (1_500_000_000, 7);

@@ -17,7 +17,7 @@ pub(crate) struct Place {
 }
 
 pub(crate) fn place(files: &[(&[u8], usize, u32)]) -> Place {
-    syscalls::clear_umask();
+    technique::load::clear_umask();
     let dir = tempfile::tempdir().unwrap();
     let site = site(dir.path());
     fs::create_dir_all(&site.source).unwrap();
