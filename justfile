@@ -10,10 +10,11 @@ default:
 first-light: build
     {{assay}} run restore --ladder --on python-small --budget 40s
 
-# Every workload on its first fixture, then restore on a real environment's likeness
-bench-all minutes="12": build
-    {{assay}} run codecs syscalls batching buffers --budget $(({{minutes}} * 25))s
-    {{assay}} run restore --on python-small --on python-env --budget $(({{minutes}} * 35))s
+# Every workload on its first fixture, then the ladder of restore on a real environment's likeness
+bench-all minutes="10": build
+    {{assay}} run codecs syscalls batching buffers --budget $(({{minutes}} * 20))s
+    {{assay}} run restore --on python-small --budget $(({{minutes}} * 20))s
+    {{assay}} run restore --ladder --on python-env --budget $(({{minutes}} * 20))s
 
 # The release build that measures
 build:

@@ -2,10 +2,11 @@
 
 use crate::ask::{Ask, Rounds};
 use crate::catalogue::{ALONE, choose, peer};
+use crate::flame::show::{FlameArgs, flame};
 use crate::pace::parse_duration;
 use crate::progress::Telling;
 use crate::refusal::{Exit, Refusal, exit_of};
-use crate::{doctor, explain, fixture, list, once, rounds, signals};
+use crate::{doctor, explain, fixture, list, once, probes, rounds, signals};
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 use serde_json::{Value, json};
@@ -62,6 +63,8 @@ enum Command {
         #[arg(long, default_value = "tiny")]
         on: String,
     },
+    /// Where the time of a row goes, function by function: flame graphs, on the processor and off it
+    Flame(FlameArgs),
     /// Recipes and the trees that they make
     #[command(subcommand)]
     Fixture(FixtureCommand),
@@ -73,6 +76,9 @@ enum Command {
         /// What to do, as JSON
         errand: String,
     },
+    /// Keeps tracepoints in place while children count; the runner calls this
+    #[command(hide = true)]
+    Hold,
 }
 
 #[derive(Args)]
@@ -194,6 +200,7 @@ fn dispatch(cli: Cli) -> Result<Said> {
         Command::Run(arguments) => run(arguments, telling),
         Command::Show { run } => list::show(run.as_deref()),
         Command::Explain { row, on } => explain::explain(&row, &on, telling),
+        Command::Flame(arguments) => flame(&arguments, telling),
         Command::Fixture(FixtureCommand::List) => fixture::list(),
         Command::Fixture(FixtureCommand::Make { fixture }) => fixture::make(&fixture, telling),
         Command::Fixture(FixtureCommand::Show { fixture }) => fixture::show(&fixture),
@@ -204,6 +211,10 @@ fn dispatch(cli: Cli) -> Result<Said> {
                 .map_err(|error| Refusal::usage(format!("this is no errand: {error}"), "the runner knows the form"))?;
             let answer = serde_json::to_string(&once::run(&errand)?)? + "\n";
             Ok(Said::fine("assay.once/1", answer, Value::Null))
+        }
+        Command::Hold => {
+            probes::hold::hold()?;
+            Ok(Said::fine("assay.hold/1", String::new(), Value::Null))
         }
     }
 }

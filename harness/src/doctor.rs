@@ -1,9 +1,11 @@
 //! `assay doctor`: what this machine can and cannot measure, and how to mend each.
 
 use crate::cli::{Said, width};
+use crate::probes::{PROBES, Probe};
 use crate::scratch::{default_place, filesystem, free};
-use crate::{catalogue, home, machine};
+use crate::{catalogue, flame, home, machine};
 use anyhow::Result;
+use reports::record::CALLS;
 use reports::table::{Align, Table};
 use serde_json::json;
 use std::path::Path;
@@ -72,7 +74,40 @@ fn findings() -> Vec<Finding> {
         findings.push(finding(program, find_program(program).is_some(), good, bad));
     }
     findings.push(uring());
+    findings.extend(PROBES.iter().map(instrument));
+    findings.extend(flames());
     findings
+}
+
+/// An instrument of the counts pass.
+fn instrument(probe: &Probe) -> Finding {
+    match (probe.possible)() {
+        Ok(()) => finding(probe.name, true, format!("counts {}", probe.counts.join(", ")), ""),
+        Err(missing) => {
+            let instead = if probe.counts == [CALLS] { "; ptrace stands in where it may, and is slow" } else { "" };
+            finding(probe.name, false, "", format!("{missing}{instead}"))
+        }
+    }
+}
+
+/// The instruments of the flame pass.
+fn flames() -> [Finding; 3] {
+    let permitted = flame::show::permitted();
+    let seen = flame::show::kernel_is_named();
+    [
+        finding("flame: cpu", true, "pprof, at most at the kernel's tick; user stacks", ""),
+        match &permitted {
+            Ok(()) => finding("flame: kernel, off, wall", true, "the kernel's events with call chains", ""),
+            Err(why) => finding("flame: kernel, off, wall", false, "", format!("{why:#}")),
+        },
+        finding(
+            "kernel's names",
+            seen,
+            "from /proc/kallsyms, for kernel frames",
+            "hidden, so kernel frames have no names: run as root, or sysctl kernel.kptr_restrict=0 \
+             kernel.perf_event_paranoid=1",
+        ),
+    ]
 }
 
 fn stopwatch() -> Finding {

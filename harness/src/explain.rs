@@ -5,11 +5,13 @@ use crate::child::{Ended, send};
 use crate::cli::{Said, width};
 use crate::list;
 use crate::once::{Answer, Errand, Pass};
+use crate::probes::hold::Holder;
 use crate::progress::Telling;
 use crate::refusal::Refusal;
 use crate::scratch::{Scratch, default_place};
 use anyhow::Result;
 use fixtures::Fixture;
+use reports::record::{Counted, Counts, Reading};
 use reports::summary::{Row, Summary, summaries};
 use reports::table::wrap;
 use reports::terminal::number;
@@ -22,7 +24,7 @@ use technique::{Promise, Variant, Workload};
 pub fn explain(row: &str, on: &str, telling: Telling) -> Result<Said> {
     let (workload, variant) = find(row)?;
     let fixture = crate::fixture::ready(on, telling)?;
-    let foretold = foretell(workload, variant, &fixture)?;
+    let (foretold, counted) = foretell_and_count(workload, variant, &fixture)?;
     let measured = last_summary(workload, variant);
     let kept: Vec<&str> = variant.technique.promises().iter().map(Promise::name).collect();
     let lacks: Vec<&str> =
@@ -37,6 +39,7 @@ pub fn explain(row: &str, on: &str, telling: Telling) -> Result<Said> {
     lines.push(format!("promises  {}", if kept.is_empty() { "none".to_owned() } else { kept.join(", ") }));
     lines.push(format!("lacks     {}", if lacks.is_empty() { "none".to_owned() } else { lacks.join(", ") }));
     lines.push(format!("calls     {}", calls_text(&foretold, &fixture)));
+    lines.push(format!("counted   {}", counted_text(&counted, &foretold, &fixture)));
     match &measured {
         None => lines.push(format!("time      not measured yet: assay run {}/{}", workload.name, variant.name)),
         Some((summary, row)) => lines.extend(time_text(summary, row)),
@@ -55,6 +58,7 @@ pub fn explain(row: &str, on: &str, telling: Telling) -> Result<Said> {
         "promises": kept,
         "lacks": lacks,
         "calls": {"fixture": fixture.name, "files": fixture.tally.files, "by_name": calls},
+        "counted": counted,
         "measured": measured.map(|(summary, row)| json!({"fixture": summary.fixture, "condition": summary.condition, "row": row})),
     });
     Ok(Said::fine("assay.explain/1", text, document))
@@ -93,11 +97,11 @@ enum Foretold {
     Nothing(String),
 }
 
-/// Asks the technique itself, ready on the fixture, in a process of its own.
-fn foretell(workload: &Workload, variant: &Variant, fixture: &Fixture) -> Result<Foretold> {
+/// Asks the technique itself, ready on the fixture, in a process of its own; then lets another run it and count.
+fn foretell_and_count(workload: &Workload, variant: &Variant, fixture: &Fixture) -> Result<(Foretold, Counts)> {
     let scratch = match Scratch::take(&default_place(4 * fixture.tally.bytes + (64 << 20))) {
         Ok(scratch) => scratch,
-        Err(error) => return Ok(Foretold::Nothing(format!("not foretold now: {error}"))),
+        Err(error) => return Ok((Foretold::Nothing(format!("not foretold now: {error}")), Counts::default())),
     };
     let errand = Errand {
         workload: workload.name.to_owned(),
@@ -111,13 +115,59 @@ fn foretell(workload: &Workload, variant: &Variant, fixture: &Fixture) -> Result
         tally: fixture.tally,
     };
     std::fs::create_dir_all(&errand.target)?;
-    Ok(match send(&errand, Duration::from_mins(5))? {
+    let limit = Duration::from_mins(5);
+    let foretold = match send(&errand, limit)? {
         Ended::Answered(Answer::Ready(Some(calls))) => Foretold::Calls(calls),
-        Ended::Answered(Answer::Absent { why, mend }) => Foretold::Nothing(format!("cannot run here: {why}: {mend}")),
+        Ended::Answered(Answer::Absent { why, mend }) => {
+            let why = format!("cannot run here: {why}: {mend}");
+            return Ok((Foretold::Nothing(why.clone()), uncounted(&why)));
+        }
         Ended::Answered(_) => Foretold::Nothing("the row makes no claim about its system calls".to_owned()),
         Ended::Crashed(told) | Ended::Hung(told) => Foretold::Nothing(format!("could not get ready: {told}")),
         Ended::Stopped => Foretold::Nothing("stopped".to_owned()),
-    })
+    };
+    // It lets go when it is dropped; no clock runs here that would have to wait for that.
+    let _holder = Holder::start()?;
+    let errand = Errand { pass: Pass::Counts, target: scratch.path().join("counted"), ..errand };
+    std::fs::create_dir_all(&errand.target)?;
+    let counted = match send(&errand, limit)? {
+        Ended::Answered(Answer::Reading(Reading { counts: Some(counts), .. })) => *counts,
+        other => uncounted(&format!("not counted: {other:?}")),
+    };
+    Ok((foretold, counted))
+}
+
+fn uncounted(why: &str) -> Counts {
+    Counts { calls: Counted::absent(why), ..Counts::default() }
+}
+
+/// The calls that a run made, each beside what was foretold of it.
+fn counted_text(counted: &Counts, foretold: &Foretold, fixture: &Fixture) -> String {
+    let calls = match &counted.calls {
+        Counted::Absent { absent } => return absent.clone(),
+        Counted::Present(calls) => calls,
+    };
+    let mut named: Vec<(&str, u64)> = calls.by_name.iter().map(|(name, count)| (name.as_str(), *count)).collect();
+    if let Foretold::Calls(foretold) = foretold {
+        let unmade = foretold.keys().filter(|name| !calls.by_name.contains_key(*name));
+        named.extend(unmade.map(|name| (name.as_str(), 0)));
+    }
+    named.sort_by_key(|(name, count)| (std::cmp::Reverse(*count), *name));
+    let beside = |name: &str, count: u64| match foretold {
+        Foretold::Nothing(_) => format!("{name} {count}"),
+        Foretold::Calls(foretold) => match foretold.get(name) {
+            Some(same) if *same == count => format!("{name} {count} as foretold"),
+            Some(other) => format!("{name} {count} where {other} were foretold"),
+            None => format!("{name} {count} beside"),
+        },
+    };
+    let mut each: Vec<String> = named.into_iter().map(|(name, count)| beside(name, count)).collect();
+    if calls.others > 0 {
+        each.push(format!("others {}", calls.others));
+    }
+    let total = calls.total();
+    let a_file = total as f64 / fixture.tally.files.max(1) as f64;
+    format!("{total} system calls, {a_file:.2} a file, by {}: {}", calls.by, each.join(", "))
 }
 
 fn calls_text(foretold: &Foretold, fixture: &Fixture) -> String {

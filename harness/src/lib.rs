@@ -8,6 +8,9 @@ pub mod child;
 pub mod once;
 pub mod rounds;
 
+pub mod flame;
+pub mod probes;
+
 pub mod home;
 pub mod machine;
 pub mod pace;

@@ -4,12 +4,23 @@ use anyhow::Result;
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
 use reports::record::{PhaseReading, Reading};
-use technique::{Clock, Lap, Prepared, Times};
+use technique::{Clock, Lap, Prepared, Times, Trace};
 
 /// Runs the work once under the clock.
 #[inline(never)]
 pub fn measured(prepared: &mut dyn Prepared, looking: bool) -> Result<Times> {
-    let mut lap = Lap::start(looking);
+    worked(prepared, Lap::start(looking))
+}
+
+/// The same, with every mark kept for a flame graph. Its name begins as the other's, so that one rule finds both.
+#[inline(never)]
+pub fn measured_traced(prepared: &mut dyn Prepared) -> Result<Times> {
+    worked(prepared, Lap::traced())
+}
+
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "no frame may stand between `measured` and the work, nor in its place")]
+fn worked(prepared: &mut dyn Prepared, mut lap: Lap) -> Result<Times> {
     let worked = prepared.work(&mut lap);
     let times = lap.stop();
     worked?;
@@ -18,13 +29,24 @@ pub fn measured(prepared: &mut dyn Prepared, looking: bool) -> Result<Times> {
 
 /// Runs the work once and reads what it cost. Processor time is read before the clock starts and after it stops.
 pub fn reading(prepared: &mut dyn Prepared, looking: bool) -> Result<Reading> {
+    let (reading, _) = read_around(|| measured(prepared, looking))?;
+    Ok(reading)
+}
+
+/// Runs the work once with every mark kept, and reads what it cost.
+pub fn reading_traced(prepared: &mut dyn Prepared) -> Result<(Reading, Trace)> {
+    let (reading, times) = read_around(|| measured_traced(prepared))?;
+    Ok((reading, times.trace.expect("it was asked for")))
+}
+
+fn read_around(run: impl FnOnce() -> Result<Times>) -> Result<(Reading, Times)> {
     // The clock looks into /sys the first time, to choose itself; that is not part of the work.
     Clock::best();
     let before = processor_ns()?;
-    let times = measured(prepared, looking)?;
+    let times = run()?;
     let after = processor_ns()?;
     let ns = |of: usize| u64::try_from(after[of] - before[of]).unwrap_or(0);
-    Ok(Reading {
+    let reading = Reading {
         wall_ns: u64::try_from(times.wall.as_nanos()).expect("no run lasts 584 years"),
         user_ns: ns(0),
         system_ns: ns(1),
@@ -39,7 +61,9 @@ pub fn reading(prepared: &mut dyn Prepared, looking: bool) -> Result<Reading> {
                 marks: time.marks,
             })
             .collect(),
-    })
+        counts: None,
+    };
+    Ok((reading, times))
 }
 
 /// Processor time of this process and of the children it waited for: user, system.

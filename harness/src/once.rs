@@ -1,13 +1,18 @@
 //! The child's side: one sample of one row, in a process of its own. One JSON line on stdout.
 
 use crate::catalogue;
+use crate::flame::{self, Kind, Taken};
 use crate::measured::reading;
+use crate::probes::Probes;
+use crate::probes::traced::{self, Traced};
 use crate::refusal::Refusal;
 use anyhow::{Context, Result};
 use reports::record::Reading;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use technique::{Absent, Site};
 
 /// What a child is to do; it travels as JSON on the command line.
@@ -43,6 +48,12 @@ pub enum Pass {
     Wall,
     /// The stopwatch with its marks.
     Phases,
+    /// No time at all: what is done is counted.
+    Counts,
+    /// The same, in a process whose parent counts its system calls.
+    Traced,
+    /// Stacks, for a flame graph of this kind.
+    Flame(Kind),
 }
 
 impl Pass {
@@ -52,6 +63,8 @@ impl Pass {
             Pass::Ready => "ready",
             Pass::Wall => "wall",
             Pass::Phases => "phases",
+            Pass::Counts | Pass::Traced => "counts",
+            Pass::Flame(_) => "flame",
         }
     }
 }
@@ -64,6 +77,8 @@ pub enum Answer {
     Ready(Option<BTreeMap<String, u64>>),
     /// It ran.
     Reading(Reading),
+    /// It ran, and these are its stacks.
+    Flame(Box<Taken>),
     /// It cannot run here.
     Absent {
         /// What is missing.
@@ -85,6 +100,18 @@ pub fn run(errand: &Errand) -> Result<Answer> {
     // A child whose runner was killed has nobody to answer to; it must not go on writing.
     let kill = rustix::process::Signal::KILL;
     rustix::process::set_parent_process_death_signal(Some(kill)).context("tying the child to its runner")?;
+    // Before anything else: what counts must be there before the threads that it is to count.
+    let probes = match errand.pass {
+        Pass::Counts => match probes(errand)? {
+            ControlFlow::Continue(probes) => Some(probes),
+            ControlFlow::Break(answer) => return Ok(answer),
+        },
+        Pass::Traced => {
+            traced::submit()?;
+            Some(Probes::open_while_traced())
+        }
+        _ => None,
+    };
     let variant = match &errand.peer {
         Some(peer) => catalogue::peer(peer)?,
         None => *catalogue::variant_of(catalogue::workload(&errand.workload)?, &errand.variant)?,
@@ -92,21 +119,49 @@ pub fn run(errand: &Errand) -> Result<Answer> {
     let site = errand.site();
     let mut prepared = match variant.technique.prepare(&site) {
         Ok(prepared) => prepared,
-        Err(error) => {
-            return match error.downcast::<Absent>() {
-                Ok(absent) => Ok(Answer::Absent { why: absent.why, mend: absent.mend }),
-                Err(error) => Err(error.context("getting ready")),
-            };
-        }
+        Err(error) => return absent_or(error, "getting ready"),
     };
     if errand.pass == Pass::Ready {
         let calls = prepared.calls().map(|calls| calls.iter().map(|(name, n)| (name.to_owned(), n)).collect());
         return Ok(Answer::Ready(calls));
     }
     set_cache(&site, errand.cold)?;
-    let reading = reading(prepared.as_mut(), errand.pass == Pass::Phases)?;
+    let_threads_sleep()?;
+    if let Pass::Flame(kind) = errand.pass {
+        let taken = match flame::take(prepared.as_mut(), kind) {
+            Ok(taken) => taken,
+            Err(error) => return absent_or(error, "looking for a flame graph"),
+        };
+        prepared.settle(&site).context("settling what the work left in memory")?;
+        return Ok(Answer::Flame(Box::new(taken)));
+    }
+    let reading = match probes {
+        Some(mut probes) => probes.counting(prepared.as_mut())?,
+        None => reading(prepared.as_mut(), errand.pass == Pass::Phases)?,
+    };
     prepared.settle(&site).context("settling what the work left in memory")?;
     Ok(Answer::Reading(reading))
+}
+
+/// What counts in this process; or the answer of another one that had to be traced, for want of tracepoints.
+fn probes(errand: &Errand) -> Result<ControlFlow<Answer, Probes>> {
+    let probes = Probes::open();
+    let Some(why) = probes.without_calls().map(str::to_owned) else {
+        return Ok(ControlFlow::Continue(probes));
+    };
+    // The traced process must not inherit these counters beside its own.
+    drop(probes);
+    Ok(match traced::trace(errand)? {
+        Traced::Answered(answer) => ControlFlow::Break(answer),
+        Traced::Refused(too) => ControlFlow::Continue(Probes::open_without_calls(&format!("{why}; {too}"))),
+    })
+}
+
+fn absent_or(error: anyhow::Error, doing: &'static str) -> Result<Answer> {
+    match error.downcast::<Absent>() {
+        Ok(absent) => Ok(Answer::Absent { why: absent.why, mend: absent.mend }),
+        Err(error) => Err(error.context(doing)),
+    }
 }
 
 /// Warm: all that `prepare` kept is read once. Cold: the kernel drops what it can; only root may ask for that.
@@ -121,6 +176,31 @@ fn set_cache(site: &Site, cold: bool) -> Result<()> {
     }
     for kept in site.used() {
         read_all(&kept).with_context(|| format!("warming {}", kept.display()))?;
+    }
+    Ok(())
+}
+
+/// Waits until no other thread of this process runs: a pool that getting ready has used still looks for work a while,
+/// which is no part of the work. A thread that never sleeps is not waited for for long.
+fn let_threads_sleep() -> Result<()> {
+    const LOOKS: u32 = 200;
+    const BETWEEN: Duration = Duration::from_micros(500);
+    let own = rustix::thread::gettid().as_raw_nonzero().to_string();
+    for _ in 0..LOOKS {
+        let mut asleep = true;
+        for thread in std::fs::read_dir("/proc/self/task")? {
+            let thread = thread?;
+            if thread.file_name().to_str() != Some(&own) {
+                // A thread that is gone meanwhile does not run.
+                let stat = std::fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+                // The state follows the name, which stands in parentheses and may hold any byte.
+                asleep &= stat.is_empty() || stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('S'));
+            }
+        }
+        if asleep {
+            return Ok(());
+        }
+        std::thread::sleep(BETWEEN);
     }
     Ok(())
 }

@@ -5,6 +5,7 @@ use crate::catalogue::Choice;
 use crate::child::{Ended, send};
 use crate::once::{Answer, Errand, Pass};
 use crate::pace::{Pace, clock_of, now};
+use crate::probes::hold::Holder;
 use crate::progress::Progress;
 use crate::refusal::{Exit, Refusal};
 use crate::scratch::{Scratch, default_place, filesystem, free, remove_tree};
@@ -21,7 +22,7 @@ use technique::phase::{Kind, Phase};
 use technique::{Outcome, Variant};
 
 /// The phases pass joins so many of the first rounds; shares need fewer samples than ratios.
-const ROUNDS_WITH_PHASES: u32 = 6;
+const ROUNDS_WITH_PHASES: u32 = 4;
 /// More than this in removed trees, and they are really removed between rounds.
 const TRASH_LIMIT: u64 = 6 << 30;
 
@@ -44,13 +45,24 @@ pub fn run(ask: &Ask) -> Result<Done> {
     let mut record = Record::create(ask, &entries, &filesystem, scratch.path())?;
     let mut exit = Exit::Fine;
     let mut how = "complete";
+    let mut holder: Option<Holder> = None;
     for (at, entry) in entries.iter().enumerate() {
         let budget = match ask.rounds {
             Rounds::Count(_) => Duration::ZERO,
             Rounds::Budget(all) => all / u32::try_from(entries.len()).unwrap_or(u32::MAX),
         };
         let mut trial = Trial::begin(ask, entry, at, budget, &scratch, &filesystem)?;
+        trial.get_ready(&mut record)?;
+        if let Some(holder) = holder.take() {
+            holder.wait()?;
+        }
         how = trial.measure(&mut record)?;
+        if how != "interrupted" {
+            holder = Some(trial.count(&mut record)?);
+            if signals::asked_to_stop() {
+                how = "interrupted";
+            }
+        }
         if trial.failed {
             exit = Exit::Differ;
         }
@@ -212,6 +224,8 @@ struct Trial<'a> {
     errand: Errand,
     expected: Outcome,
     out: HashSet<&'static str>,
+    /// Rounds that were measured; the counts pass comes after them, and has this number.
+    rounds: u32,
     trash: u64,
     trashed: u64,
     failed: bool,
@@ -252,25 +266,50 @@ impl<'a> Trial<'a> {
             errand,
             expected,
             out: HashSet::new(),
+            rounds: 0,
             trash: 0,
             trashed: 0,
             failed: false,
         })
     }
 
-    /// Gets every row ready, then measures round by round. Says how it ended.
-    fn measure(&mut self, record: &mut Record) -> Result<&'static str> {
+    /// Gets every row ready: what is kept is made, and absence shows.
+    fn get_ready(&mut self, record: &mut Record) -> Result<()> {
+        self.each(record, "prepare", Pass::Ready, None)
+    }
+
+    /// Counts what each row does, once the clock is done: tracepoints that are in place cost every call a little.
+    fn count(&mut self, record: &mut Record) -> Result<Holder> {
+        let mut holder = Holder::start()?;
+        let counted = self.each(record, "count", Pass::Counts, Some(self.rounds));
+        holder.let_go();
+        counted.map(|()| holder)
+    }
+
+    /// One sample of every row, in the order of the table.
+    fn each(&mut self, record: &mut Record, stage: &'static str, pass: Pass, round: Option<u32>) -> Result<()> {
         let name = self.entry.choice.workload.name;
         let variants = &self.entry.choice.variants;
-        let progress = Progress::begin(self.ask.telling, "prepare");
+        let progress = Progress::begin(self.ask.telling, stage);
         for (done, variant) in variants.iter().enumerate() {
             if signals::asked_to_stop() {
-                return Ok("interrupted");
+                break;
             }
-            progress.at(done as u64, variants.len() as u64, &format!("{name}/{}", variant.name));
-            self.sample(record, variant, Pass::Ready, None)?;
+            if !self.out.contains(variant.name) {
+                progress.at(done as u64, variants.len() as u64, &format!("{name}/{}", variant.name));
+                let place = round.map(|round| (round, u32::try_from(done).unwrap_or(u32::MAX)));
+                self.sample(record, variant, pass, place)?;
+            }
+            if self.trash > TRASH_LIMIT {
+                self.empty_trash()?;
+            }
         }
-        drop(progress);
+        Ok(())
+    }
+
+    /// Measures round by round. Says how it ended.
+    fn measure(&mut self, record: &mut Record) -> Result<&'static str> {
+        let name = self.entry.choice.workload.name;
         let progress = Progress::begin(self.ask.telling, "measure");
         let pace = Pace::begin();
         let mut round = 0;
@@ -294,6 +333,7 @@ impl<'a> Trial<'a> {
                 }
             }
             round += 1;
+            self.rounds = round;
             if self.trash > TRASH_LIMIT {
                 self.empty_trash()?;
             }
@@ -304,9 +344,9 @@ impl<'a> Trial<'a> {
         match self.ask.rounds {
             _ if self.out.len() == self.entry.choice.variants.len() => Some("complete"),
             Rounds::Count(count) => (round >= count).then_some("complete"),
-            // A round that would end later than the budget is not begun.
+            // A round that would end later than the budget is not begun; the counts pass takes about half of one.
             Rounds::Budget(_) => {
-                let after_next = pace.passed().mul_f64(f64::from(round + 1) / f64::from(round.max(1)));
+                let after_next = pace.passed().mul_f64((f64::from(round) + 1.5) / f64::from(round.max(1)));
                 (round > 0 && after_next > self.budget).then_some("budget")
             }
         }
@@ -364,7 +404,7 @@ impl<'a> Trial<'a> {
             })
         };
         let line = match send(&errand, self.ask.limit)? {
-            Ended::Stopped | Ended::Answered(Answer::Ready(_)) => return Ok(()),
+            Ended::Stopped | Ended::Answered(Answer::Ready(_) | Answer::Flame(_)) => return Ok(()),
             Ended::Answered(Answer::Absent { why, mend }) => {
                 self.out.insert(variant.name);
                 let absent = Absent { plan: self.at, variant: variant.name.to_owned(), why, mend };

@@ -126,9 +126,9 @@ pub struct Sample {
     pub plan: usize,
     /// The variant.
     pub variant: String,
-    /// The way of looking: `wall` or `phases`.
+    /// The way of looking: `wall`, `phases` or `counts`.
     pub pass: String,
-    /// The round; ratios are paired by it.
+    /// The round; ratios are paired by it. The counts pass comes after the last, once.
     pub round: u32,
     /// The place within the round, in the shuffled order.
     pub position: u32,
@@ -151,6 +151,90 @@ pub struct Reading {
     pub workers: usize,
     /// What each phase took; empty in the wall pass.
     pub phases: Vec<PhaseReading>,
+    /// What was counted; only the counts pass counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counts: Option<Box<Counts>>,
+}
+
+/// The name under which system calls are absent.
+pub const CALLS: &str = "calls";
+
+/// What one run did, counted. What could not be counted says why.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Counts {
+    /// System calls under the clock, of all threads, and of all processes that the work started.
+    pub calls: Counted<SystemCalls>,
+    /// All else that was counted, by name.
+    #[serde(flatten)]
+    pub values: BTreeMap<String, Counted<u64>>,
+}
+
+impl Default for Counts {
+    fn default() -> Counts {
+        Counts { calls: Counted::absent("not asked for"), values: BTreeMap::new() }
+    }
+}
+
+impl Counts {
+    /// A number that was counted.
+    pub fn number(&self, name: &str) -> Option<u64> {
+        self.values.get(name)?.present().copied()
+    }
+
+    /// Notes that `name` could not be counted, and why.
+    pub fn absent(&mut self, name: &str, why: &str) {
+        if name == CALLS {
+            self.calls = Counted::absent(why);
+        } else {
+            self.values.insert(name.to_owned(), Counted::absent(why));
+        }
+    }
+}
+
+/// Something counted, or the reason why it was not. Absent is not zero.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Counted<T> {
+    /// It could not be counted.
+    Absent {
+        /// Why.
+        absent: String,
+    },
+    /// It was counted.
+    Present(T),
+}
+
+impl<T> Counted<T> {
+    /// What was not counted.
+    pub fn absent(why: impl Into<String>) -> Counted<T> {
+        Counted::Absent { absent: why.into() }
+    }
+
+    /// What was counted.
+    pub fn present(&self) -> Option<&T> {
+        match self {
+            Counted::Present(value) => Some(value),
+            Counted::Absent { .. } => None,
+        }
+    }
+}
+
+/// System calls, told apart by name.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SystemCalls {
+    /// Who counted: `tracepoints` (the kernel, in passing) or `ptrace` (a process that stopped the work at each call).
+    pub by: String,
+    /// How often each was made; what is not here was not made.
+    pub by_name: BTreeMap<String, u64>,
+    /// Calls that are not told apart.
+    pub others: u64,
+}
+
+impl SystemCalls {
+    /// All calls.
+    pub fn total(&self) -> u64 {
+        self.by_name.values().sum::<u64>() + self.others
+    }
 }
 
 /// What one phase took.
@@ -435,6 +519,21 @@ pub(crate) mod tests {
         }
         let missing = read(Path::new("/no/such/file")).unwrap_err();
         assert!(matches!(missing, Unreadable::Io(..)));
+    }
+
+    #[test]
+    fn what_is_absent_stays_apart_from_zero() {
+        let mut counts = Counts::default();
+        counts.values.insert("allocations".into(), Counted::Present(0));
+        counts.absent("instructions", "no hardware counters");
+        let text = serde_json::to_string(&counts).unwrap();
+        let wanted =
+            r#"{"calls":{"absent":"not asked for"},"allocations":0,"instructions":{"absent":"no hardware counters"}}"#;
+        assert_eq!(text, wanted);
+        counts.calls = Counted::Present(SystemCalls { by: "ptrace".into(), ..SystemCalls::default() });
+        let text = serde_json::to_string(&counts).unwrap();
+        assert_eq!(serde_json::from_str::<Counts>(&text).unwrap(), counts);
+        assert_eq!((counts.number("allocations"), counts.number("instructions")), (Some(0), None));
     }
 
     #[test]

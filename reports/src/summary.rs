@@ -1,6 +1,6 @@
 //! Summaries: the rows of one workload, ranked, with where their time went and what each step of the ladder brought.
 
-use crate::record::{Plan, Run, Sample};
+use crate::record::{Counted, Counts, Plan, Run, Sample};
 use crate::stats::{self, Interval, Verdict, interval, median, speed_up};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -61,6 +61,55 @@ pub struct Row {
     pub phases: Vec<(String, f64)>,
     /// The share of the time that has a name.
     pub named: Option<f64>,
+    /// What the counts pass counted; none where it did not run.
+    pub counts: Option<PerFile>,
+}
+
+/// What the counts pass counted, for one file.
+#[derive(Clone, Debug, Serialize)]
+pub struct PerFile {
+    /// System calls by name, the most frequent first; or why they were not counted.
+    pub calls: Counted<Vec<(String, f64)>>,
+    /// All system calls.
+    pub all_calls: Option<f64>,
+    /// Who counted them.
+    pub by: Option<String>,
+    /// All else that was counted, by name.
+    pub values: BTreeMap<String, Counted<f64>>,
+}
+
+impl PerFile {
+    fn of(counts: &Counts, files: f64) -> PerFile {
+        let calls = match &counts.calls {
+            Counted::Absent { absent } => Counted::absent(absent),
+            Counted::Present(calls) => {
+                let mut named: Vec<(String, f64)> =
+                    calls.by_name.iter().map(|(name, count)| (name.clone(), *count as f64 / files)).collect();
+                named.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+                Counted::Present(named)
+            }
+        };
+        let value = |value: &Counted<u64>| match value {
+            Counted::Absent { absent } => Counted::absent(absent),
+            Counted::Present(value) => Counted::Present(*value as f64 / files),
+        };
+        PerFile {
+            calls,
+            all_calls: counts.calls.present().map(|calls| calls.total() as f64 / files),
+            by: counts.calls.present().map(|calls| calls.by.clone()),
+            values: counts.values.iter().map(|(name, counted)| (name.clone(), value(counted))).collect(),
+        }
+    }
+
+    /// How often a file needs that call; none where calls were not counted.
+    pub fn call(&self, name: &str) -> Option<f64> {
+        Some(self.calls.present()?.iter().find(|(call, _)| call == name).map_or(0.0, |(_, count)| *count))
+    }
+
+    /// Something else that was counted.
+    pub fn value(&self, name: &str) -> Option<f64> {
+        self.values.get(name)?.present().copied()
+    }
 }
 
 /// A value and its bounds.
@@ -240,6 +289,7 @@ fn row(plan: &Plan, one: &Measured, baseline: Option<&Measured>, floor: Option<&
     let cpu: Vec<f64> = one
         .samples
         .iter()
+        .filter(|sample| sample.reading.counts.is_none())
         .map(|sample| (sample.reading.user_ns + sample.reading.system_ns) as f64 / 1e3 / files)
         .collect();
     let phases = phases(one, us_per_file.mid);
@@ -262,6 +312,7 @@ fn row(plan: &Plan, one: &Measured, baseline: Option<&Measured>, floor: Option<&
         workers: one.samples.iter().map(|sample| sample.reading.workers).max().unwrap_or(1),
         phases,
         named,
+        counts: one.samples.iter().find_map(|sample| Some(PerFile::of(sample.reading.counts.as_ref()?, files))),
     }
 }
 
@@ -355,7 +406,7 @@ pub const BAND: f64 = stats::BAND;
 mod tests {
     use super::*;
     use crate::record::tests::{header_of, sample};
-    use crate::record::{Failed, PhaseReading};
+    use crate::record::{Failed, PhaseReading, SystemCalls};
 
     fn run(variants: &[&str], samples: Vec<Sample>) -> Run {
         let (absent, failed) = (Vec::new(), Vec::new());
@@ -405,6 +456,32 @@ mod tests {
         assert_eq!(summary.rows.len(), 1);
         assert_eq!(summary.without[0].name, "zstd");
         assert!(summary.steps.is_empty());
+    }
+
+    #[test]
+    fn counts_are_given_for_one_file_and_take_no_part_in_times() {
+        let mut samples = drifting(&[("gzip", 300)]);
+        let before = summaries(&run(&["gzip"], samples.clone()))[0].rows[0].clone();
+        let by_name = BTreeMap::from([("close".to_owned(), 10), ("write".to_owned(), 25)]);
+        let calls = SystemCalls { by: "tracepoints".into(), by_name, others: 5 };
+        let mut counts = Counts { calls: Counted::Present(calls), ..Counts::default() };
+        counts.values.insert("bytes_written".into(), Counted::Present(40));
+        counts.absent("cycles", "no hardware counters");
+        let mut counted = sample("gzip", 8, 1);
+        counted.pass = "counts".into();
+        counted.reading.user_ns = 1 << 40;
+        counted.reading.counts = Some(Box::new(counts));
+        samples.push(counted);
+        let row = &summaries(&run(&["gzip"], samples))[0].rows[0];
+        assert_eq!((row.us_per_file, row.cpu_us_per_file), (before.us_per_file, before.cpu_us_per_file));
+        let per_file = row.counts.as_ref().unwrap();
+        let named = [("write".to_owned(), 2.5), ("close".to_owned(), 1.0)];
+        assert_eq!(per_file.calls.present().unwrap().as_slice(), named);
+        assert_eq!(
+            (per_file.all_calls, per_file.value("bytes_written"), per_file.value("cycles")),
+            (Some(4.0), Some(4.0), None)
+        );
+        assert!(before.counts.is_none());
     }
 
     #[test]

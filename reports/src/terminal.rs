@@ -1,9 +1,10 @@
 //! The terminal's text of a run: the table, where the time goes, and the answer in words.
 
-use crate::record::{Line, PhaseName, Run};
+use crate::record::{CALLS, Counted, Line, PhaseName, Run};
 use crate::stats::FEWEST;
-use crate::summary::{BAND, Bounds, Moved, Row, Step, Summary, least_confidence, summaries};
+use crate::summary::{BAND, Bounds, Moved, PerFile, Row, Step, Summary, least_confidence, summaries};
 use crate::table::{Align, Table, clip, wrap};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// All of a run as text, no line wider than `width`.
 pub fn render(run: &Run, width: usize) -> String {
@@ -48,6 +49,13 @@ fn workload(summary: &Summary, phases: &[PhaseName], width: usize) -> String {
         text +=
             &clip("where the time goes, µs of a file (shares of wall time; workers' time divided by workers)", width);
         text += &format!("\n{}\n", table.render(width));
+    }
+    if let Some(table) = calls(&summary.rows) {
+        text += &clip("system calls of a file, all threads and processes, and what went through them", width);
+        text += &format!("\n{}\n", table.render(width));
+    }
+    for absent in uncounted(&summary.rows) {
+        text += &(wrap(&format!("counts   {absent}"), width, 9) + "\n");
     }
     if let Some(table) = ladder(&summary.steps) {
         text += &clip("the ladder: each row against the row before it", width);
@@ -141,6 +149,73 @@ fn breakdown(rows: &[Row], phases: &[PhaseName]) -> Option<Table> {
 
 fn of(row: &Row, phase: &str) -> f64 {
     row.phases.iter().filter(|(name, _)| name == phase).map(|(_, us)| us).sum()
+}
+
+/// System calls as columns: those that some row makes most, the others gathered.
+fn calls(rows: &[Row]) -> Option<Table> {
+    const COLUMNS: usize = 7;
+    let counted: Vec<(&Row, &PerFile)> = rows
+        .iter()
+        .filter_map(|row| Some((row, row.counts.as_ref()?)))
+        .filter(|(_, counts)| counts.all_calls.is_some())
+        .collect();
+    let mut most: BTreeMap<&str, f64> = BTreeMap::new();
+    for (name, count) in counted.iter().filter_map(|(_, counts)| counts.calls.present()).flatten() {
+        let most = most.entry(name).or_default();
+        *most = most.max(*count);
+    }
+    let mut names: Vec<(&str, f64)> = most.into_iter().collect();
+    names.sort_by(|a, b| b.1.total_cmp(&a.1));
+    names.truncate(COLUMNS);
+    if counted.is_empty() {
+        return None;
+    }
+    let mut heads = vec![("TECHNIQUE", Align::Left), ("CALLS", Align::Right)];
+    heads.extend(names.iter().map(|(name, _)| (*name, Align::Right)));
+    heads.extend([
+        ("others", Align::Right),
+        ("BYTES IN", Align::Right),
+        ("OUT", Align::Right),
+        ("ALLOCS", Align::Right),
+    ]);
+    let mut table = Table::new(&heads);
+    for (row, counts) in counted {
+        let all = counts.all_calls.unwrap_or(0.0);
+        let each: Vec<f64> = names.iter().map(|(name, _)| counts.call(name).unwrap_or(0.0)).collect();
+        let shown: f64 = each.iter().sum();
+        let mut cells = vec![row.name.clone(), number(all)];
+        cells.extend(each.into_iter().map(cell));
+        cells.push(cell(all - shown));
+        let value = |name: &str| counts.value(name).map_or_else(|| "absent".to_owned(), cell);
+        cells.extend(["bytes_read", "bytes_written", "allocations"].map(value));
+        table.row(cells);
+    }
+    Some(table)
+}
+
+/// What could not be counted in any row, and why; and counts that came the slow way.
+fn uncounted(rows: &[Row]) -> Vec<String> {
+    let counted: Vec<&PerFile> = rows.iter().filter_map(|row| row.counts.as_ref()).collect();
+    let mut whys: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for counts in &counted {
+        if let Counted::Absent { absent } = &counts.calls {
+            whys.entry(absent).or_default().insert(CALLS);
+        }
+        for (name, value) in &counts.values {
+            let everywhere = counted.iter().all(|counts| counts.value(name).is_none());
+            if let (Counted::Absent { absent }, true) = (value, everywhere) {
+                whys.entry(absent).or_default().insert(name);
+            }
+        }
+    }
+    let mut told: Vec<String> = whys
+        .into_iter()
+        .map(|(why, names)| format!("no {}: {why}", names.into_iter().collect::<Vec<_>>().join(", ")))
+        .collect();
+    if counted.iter().any(|counts| counts.by.as_deref() == Some("ptrace")) {
+        told.push("calls were counted by ptrace, for want of tracepoints: exact, but slow".to_owned());
+    }
+    told
 }
 
 fn ladder(steps: &[Step]) -> Option<Table> {

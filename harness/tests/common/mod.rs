@@ -6,6 +6,9 @@
     reason = "each test file uses its part, and a test may panic"
 )]
 
+pub mod strace;
+pub mod tracefs;
+
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

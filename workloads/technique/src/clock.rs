@@ -63,6 +63,12 @@ fn counter() -> u64 {
     kernel()
 }
 
+/// The kernel's monotonic clock as its own events count it.
+pub(crate) fn monotonic_ns() -> u64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    time.tv_sec.unsigned_abs() * 1_000_000_000 + time.tv_nsec.unsigned_abs()
+}
+
 #[expect(clippy::disallowed_methods, reason = "this is the clock of Lap")]
 fn kernel() -> u64 {
     static EPOCH: OnceLock<Instant> = OnceLock::new();

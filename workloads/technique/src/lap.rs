@@ -5,6 +5,7 @@
 
 use crate::clock::Clock;
 use crate::phase::{COUNT, Phase, REST, WAIT};
+use crate::trace::{Log, Trace};
 use std::time::{Duration, Instant};
 
 /// The stopwatch of one thread of one run.
@@ -29,6 +30,7 @@ pub struct Lap {
     ticks: [u64; COUNT],
     marks: [u64; COUNT],
     sections: Vec<Section>,
+    log: Option<Box<Log>>,
 }
 
 /// A stretch in which several workers ran.
@@ -47,6 +49,8 @@ pub struct Times {
     pub phases: Vec<PhaseTime>,
     /// The most workers that ran at once.
     pub workers: usize,
+    /// Every mark with its moment, where that was asked for.
+    pub trace: Option<Trace>,
 }
 
 /// What one phase took.
@@ -68,12 +72,33 @@ impl Lap {
         Lap::on(Clock::best(), looking)
     }
 
+    /// Starts the clock, looks, and keeps every mark with its moment: what a flame graph needs to know phases.
+    pub fn traced() -> Lap {
+        Lap::tracing_on(Clock::best())
+    }
+
+    pub(crate) fn tracing_on(clock: Clock) -> Lap {
+        let mut lap = Lap::on(clock, true);
+        lap.log = Some(Box::new(Log::begin(lap.first)));
+        lap
+    }
+
     /// Starts on a clock of your choice; tests script theirs.
     #[expect(clippy::disallowed_methods, reason = "the one clock")]
     pub fn on(clock: Clock, looking: bool) -> Lap {
         let began = Instant::now();
         let first = clock.ticks();
-        Lap { clock, looking, began, first, last: first, ticks: [0; COUNT], marks: [0; COUNT], sections: Vec::new() }
+        Lap {
+            clock,
+            looking,
+            began,
+            first,
+            last: first,
+            ticks: [0; COUNT],
+            marks: [0; COUNT],
+            sections: Vec::new(),
+            log: None,
+        }
     }
 
     /// Books all time since the last mark as `phase`.
@@ -84,6 +109,9 @@ impl Lap {
             self.ticks[phase.index()] += now.saturating_sub(self.last);
             self.marks[phase.index()] += 1;
             self.last = now;
+            if let Some(log) = &mut self.log {
+                log.note(now, phase);
+            }
         }
     }
 
@@ -107,6 +135,7 @@ impl Lap {
                 ticks: [0; COUNT],
                 marks: [0; COUNT],
                 sections: Vec::new(),
+                log: self.log.as_ref().map(|log| Box::new(log.fork(self.last))),
             })
             .collect()
     }
@@ -122,8 +151,14 @@ impl Lap {
                     self.marks[index] += worker.marks[index];
                 }
                 section.ticks[WAIT.index()] += now.saturating_sub(worker.last);
+                if let (Some(log), Some(joined)) = (&mut self.log, worker.log) {
+                    log.join(*joined, now, WAIT);
+                }
             }
             self.last = now;
+            if let Some(log) = &mut self.log {
+                log.stand_still(now);
+            }
         }
         self.sections.push(section);
     }
@@ -133,9 +168,10 @@ impl Lap {
     pub fn stop(self) -> Times {
         let last = self.clock.ticks();
         let wall = Instant::now().duration_since(self.began);
+        let trace = self.log.map(|log| log.end(&self.clock, REST));
         let workers = self.sections.iter().map(|section| section.workers).max().unwrap_or(1).max(1);
         if !self.looking {
-            return Times { wall, phases: Vec::new(), workers };
+            return Times { wall, phases: Vec::new(), workers, trace: None };
         }
         let mut own = self.ticks;
         own[REST.index()] += last.saturating_sub(self.last);
@@ -155,7 +191,7 @@ impl Lap {
             })
             .filter(|time| time.thread_ns > 0.0)
             .collect();
-        Times { wall, phases, workers }
+        Times { wall, phases, workers, trace }
     }
 }
 

@@ -14,6 +14,7 @@ pub mod peer;
 pub mod phase;
 pub mod promise;
 pub mod site;
+pub mod trace;
 pub mod tree;
 pub mod trouble;
 
@@ -26,6 +27,7 @@ pub use peer::Peer;
 pub use phase::Phase;
 pub use promise::{Promise, Promises};
 pub use site::Site;
+pub use trace::Trace;
 
 use anyhow::Result;
 use std::panic::Location;
