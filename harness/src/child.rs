@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use std::io::Read;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
 /// How a child ended.
@@ -37,29 +37,27 @@ pub fn send(errand: &Errand, limit: Duration) -> Result<Ended> {
         .context("starting a child process")?;
     let id = i32::try_from(child.id()).context("a process number fits an i32")?;
     signals::watch(id);
+    let (stdout, stderr) = (gather(child.stdout.take()), gather(child.stderr.take()));
+    // The runner sleeps until the child ends: no polling while something is measured.
     let (send, receive) = mpsc::channel();
-    let stderr = gather(child.stderr.take());
-    let stdout = gather(child.stdout.take());
-    // The runner sleeps until both pipes are closed: no polling while something is measured.
     std::thread::spawn(move || {
-        let said = (stdout.join().unwrap_or_default(), stderr.join().unwrap_or_default());
-        // The receiver is gone where the child hung; then nobody asks.
-        let _ = send.send(said);
+        // The receiver waits for as long as it takes once the child was killed.
+        let _ = send.send(child.wait());
     });
-    let said = receive.recv_timeout(limit);
-    let hung = said.is_err();
-    if hung {
-        signals::kill(id);
-    }
-    let status = child.wait().context("waiting for a child process")?;
-    signals::watch(0);
-    // What the child started and left behind ends with it.
+    let ended = receive.recv_timeout(limit);
+    let hung = ended.is_err();
+    // What the child started and left behind ends with it, and so does a child that takes too long.
     signals::kill(id);
+    let status = match ended {
+        Ok(status) => status,
+        Err(_) => receive.recv().context("waiting for a child process")?,
+    };
+    signals::watch(0);
+    let status = status.context("waiting for a child process")?;
+    let (stdout, stderr) = (stdout.said(), stderr.said());
     if hung {
-        let told = receive.recv_timeout(Duration::from_secs(5)).map(|(_, stderr)| stderr).unwrap_or_default();
-        return Ok(Ended::Hung(tail(&told)));
+        return Ok(Ended::Hung(tail(&stderr)));
     }
-    let (stdout, stderr) = said.unwrap_or_default();
     if status.success() {
         let line = String::from_utf8_lossy(&stdout);
         return Ok(match serde_json::from_str(line.trim()) {
@@ -71,21 +69,44 @@ pub fn send(errand: &Errand, limit: Duration) -> Result<Ended> {
     Ok(if killed_by_user { Ended::Stopped } else { Ended::Crashed(format!("{status}: {}", tail(&stderr))) })
 }
 
-fn gather(pipe: Option<impl Read + Send + 'static>) -> std::thread::JoinHandle<Vec<u8>> {
-    std::thread::spawn(move || {
-        let mut bytes = Vec::new();
-        if let Some(mut pipe) = pipe {
-            // A pipe that breaks has said what it had to say.
-            let _ = pipe.read_to_end(&mut bytes);
-        }
-        bytes
-    })
+/// What comes through a pipe, as far as it has come.
+struct Gathered {
+    bytes: Arc<Mutex<Vec<u8>>>,
+    closed: mpsc::Receiver<()>,
 }
 
-/// The last lines of what a program said.
+impl Gathered {
+    /// All of it. A program that went on in the background may hold the pipe open for ever; it is not waited for.
+    fn said(self) -> Vec<u8> {
+        // Closed in time or not, what has come has come.
+        let _ = self.closed.recv_timeout(Duration::from_millis(500));
+        std::mem::take(&mut *self.bytes.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+fn gather(pipe: Option<impl Read + Send + 'static>) -> Gathered {
+    let bytes = Arc::new(Mutex::new(Vec::new()));
+    let (send, closed) = mpsc::channel();
+    let into = Arc::clone(&bytes);
+    std::thread::spawn(move || {
+        let Some(mut pipe) = pipe else { return };
+        let mut piece = [0; 16 << 10];
+        // A pipe that breaks has said what it had to say.
+        while let Ok(read @ 1..) = pipe.read(&mut piece) {
+            let mut bytes = into.lock().unwrap_or_else(PoisonError::into_inner);
+            bytes.extend_from_slice(&piece[..read]);
+        }
+        // Nobody waits any more where the child hung.
+        let _ = send.send(());
+    });
+    Gathered { bytes, closed }
+}
+
+/// The end of what a program said: a dozen lines, and no more than a page.
 fn tail(bytes: &[u8]) -> String {
     const LINES: usize = 12;
-    let text = String::from_utf8_lossy(bytes);
+    const BYTES: usize = 4 << 10;
+    let text = String::from_utf8_lossy(&bytes[bytes.len().saturating_sub(BYTES)..]);
     let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
     lines[lines.len().saturating_sub(LINES)..].join("\n")
 }

@@ -6,7 +6,8 @@ use crate::flame::show::{FlameArgs, flame};
 use crate::pace::parse_duration;
 use crate::progress::Telling;
 use crate::refusal::{Exit, Refusal, exit_of};
-use crate::{doctor, explain, fixture, list, once, probes, rounds, signals};
+use crate::say::say;
+use crate::{doctor, explain, fixture, list, once, probes, rounds};
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 use serde_json::{Value, json};
@@ -103,7 +104,8 @@ struct RunArgs {
     /// Drop the page cache before each sample, so that what is read comes from the disk (needs root)
     #[arg(long)]
     cold: bool,
-    /// A program of yours as a row, NAME=COMMAND; {source} and {target} stand for the paths (may be repeated)
+    /// A program of yours as a row (may be repeated): 'cp=cp -a {source}/. {target}'. {source} is the tree to bring
+    /// back, {target} the empty directory to fill; words are split at spaces, and no shell is asked
     #[arg(long, value_name = "NAME=COMMAND")]
     peer: Vec<String>,
     /// The seed of the order of samples
@@ -162,7 +164,7 @@ impl Said {
 
 /// Runs the command line.
 pub fn main() -> ExitCode {
-    let wants_json = std::env::args().any(|word| word == "--json");
+    let wants_json = std::env::args_os().any(|word| word == "--json");
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -187,7 +189,7 @@ pub fn main() -> ExitCode {
             if json {
                 return finish(&error_document(exit, &format!("{error:#}")), exit);
             }
-            eprintln!("error: {error:#}");
+            say(&format!("error: {error:#}"));
             ExitCode::from(exit as u8)
         }
     }
@@ -231,7 +233,8 @@ fn run(arguments: RunArgs, telling: Telling) -> Result<Said> {
         let [choice] = choices.as_mut_slice() else {
             return Err(Refusal::usage("--peer needs one workload to join", "name it: assay run restore --peer …"));
         };
-        if choice.workload.variant(variant.name).is_some() {
+        if choice.workload.variant(variant.name).is_some() || choice.variants.iter().any(|one| one.name == variant.name)
+        {
             let what = format!("{} has a row named {:?} already", choice.workload.name, variant.name);
             return Err(Refusal::usage(what, "give --peer another name"));
         }
@@ -241,7 +244,6 @@ fn run(arguments: RunArgs, telling: Telling) -> Result<Said> {
         (_, Some(budget)) => Rounds::Budget(budget),
         (count, None) => Rounds::Count(count.unwrap_or(10)),
     };
-    signals::listen()?;
     let done = rounds::run(&Ask {
         choices,
         peers: arguments.peer,
@@ -252,11 +254,17 @@ fn run(arguments: RunArgs, telling: Telling) -> Result<Said> {
         seed: arguments.seed,
         limit: arguments.limit,
         telling,
-        command: std::env::args().skip(1).fold("assay".to_owned(), |line, word| line + " " + &quoted(&word)),
+        command: command_line(),
     })?;
     let mut said = list::show(done.record.to_str())?;
     said.exit = done.exit;
     Ok(said)
+}
+
+/// The command that repeats this run.
+fn command_line() -> String {
+    let words = std::env::args_os().skip(1).map(|word| quoted(&word.to_string_lossy()));
+    words.fold("assay".to_owned(), |line, word| line + " " + &word)
 }
 
 /// A word as a shell takes it.
@@ -287,7 +295,7 @@ fn finish(text: &str, exit: Exit) -> ExitCode {
     let mut stdout = std::io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            eprintln!("error: cannot write to stdout: {error}");
+            say(&format!("error: cannot write to stdout: {error}"));
             ExitCode::from(Exit::Unfit as u8)
         }
         _ => ExitCode::from(exit as u8),

@@ -194,7 +194,13 @@ fn calls_text(foretold: &Foretold, fixture: &Fixture) -> String {
 
 /// The row in the last run that has it.
 fn last_summary(workload: &Workload, variant: &Variant) -> Option<(Summary, Row)> {
-    list::runs().iter().rev().find_map(|run| {
+    // A run of enough rounds says more than a later one of too few.
+    let all = list::runs();
+    let (enough, few): (Vec<_>, Vec<_>) = all
+        .iter()
+        .rev()
+        .partition(|run| run.samples.iter().any(|sample| sample.round as usize + 1 >= reports::stats::FEWEST));
+    enough.into_iter().chain(few).find_map(|run| {
         summaries(run).into_iter().filter(|summary| summary.workload == workload.name).find_map(|summary| {
             let row = summary.rows.iter().find(|row| row.name == variant.name)?.clone();
             Some((summary, row))

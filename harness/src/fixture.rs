@@ -4,6 +4,7 @@ use crate::cli::{Said, width};
 use crate::home;
 use crate::progress::{Progress, Telling};
 use crate::refusal::Refusal;
+use crate::say::say;
 use anyhow::{Context, Result};
 use fixtures::{Fixture, Recipe, Tally};
 use reports::table::{Align, Table};
@@ -21,9 +22,21 @@ pub fn ready(name: &str, telling: Telling) -> Result<Fixture> {
         progress.at(made.bytes_done, made.bytes, &words);
     })?;
     if let Some(note) = &fixture.note {
-        eprintln!("note: {note}");
+        say(&format!("note: {note}"));
     }
+    verify(&fixture)?;
     Ok(fixture)
+}
+
+/// Holds a made tree against its digest: every row would agree with a damaged source, and no test would notice.
+pub fn verify(fixture: &Fixture) -> Result<()> {
+    let (found, _) = fixtures::tree::digest(&fixture.dir)?;
+    if found.to_hex().as_str() == fixture.digest {
+        return Ok(());
+    }
+    let place = fixture.dir.parent().unwrap_or(&fixture.dir).display();
+    let what = format!("the fixture {} at {place} is not what was made: its digest is {found}", fixture.name);
+    Err(Refusal::data(what, format!("remove {place}; it is made anew")))
 }
 
 /// The recipe of that name, or in that file.
@@ -82,7 +95,7 @@ pub fn capture(dir: &Path, name: &str, out: Option<&Path>) -> Result<Said> {
     })?;
     let toml = captured.recipe.to_toml();
     if captured.left_out != fixtures::LeftOut::default() {
-        eprintln!("{}", captured.left_out);
+        say(&captured.left_out.to_string());
     }
     let left_out = captured.left_out.to_string();
     let Some(out) = out else {

@@ -15,6 +15,8 @@ pub mod home;
 pub mod machine;
 pub mod pace;
 pub mod progress;
+pub mod removal;
+pub mod say;
 pub mod scratch;
 pub mod signals;
 

@@ -1,6 +1,7 @@
 //! Progress of long work: a bar on a terminal, a line now and then elsewhere, nothing where nobody wants it.
 
 use crate::pace::{Pace, clock_of, now};
+use crate::say::say;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
 use std::sync::Mutex;
@@ -71,7 +72,7 @@ impl Progress {
                 let Ok(mut told) = self.told.lock() else { return };
                 if passed >= told.0 + Duration::from_secs(10) || (tenth > told.1 && passed > Duration::from_secs(1)) {
                     *told = (passed, tenth);
-                    eprintln!("{} {} {words}{left}", now().strftime("%H:%M:%S"), self.stage);
+                    say(&format!("{} {} {words}{left}", now().strftime("%H:%M:%S"), self.stage));
                 }
             }
             (None, _) => {}

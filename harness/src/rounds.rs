@@ -8,7 +8,9 @@ use crate::pace::{Pace, clock_of, now};
 use crate::probes::hold::Holder;
 use crate::progress::Progress;
 use crate::refusal::{Exit, Refusal};
-use crate::scratch::{Scratch, default_place, filesystem, free, remove_tree};
+use crate::removal::remove_tree;
+use crate::say::say;
+use crate::scratch::{Scratch, default_place, filesystem, free};
 use crate::{home, machine, signals};
 use anyhow::{Context, Result};
 use fixtures::{Fixture, Tally};
@@ -19,11 +21,11 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use technique::phase::{Kind, Phase};
-use technique::{Outcome, Variant};
+use technique::{Outcome, Promises, Variant};
 
 /// The phases pass joins so many of the first rounds; shares need fewer samples than ratios.
 const ROUNDS_WITH_PHASES: u32 = 4;
-/// More than this in removed trees, and they are really removed between rounds.
+/// More than this in finished trees, or a third of the room, and they are removed between rounds.
 const TRASH_LIMIT: u64 = 6 << 30;
 
 /// What a run left.
@@ -37,6 +39,8 @@ pub struct Done {
 /// Runs what was asked, and writes it down sample by sample.
 pub fn run(ask: &Ask) -> Result<Done> {
     let entries = entries(ask)?;
+    // Until here Ctrl-C just ends the command: a fixture that is half made is swept by who makes the next.
+    signals::listen()?;
     let need = 3 * entries.iter().map(|entry| entry.fixture.tally.bytes).max().unwrap_or(0) + (256 << 20);
     let place = ask.scratch.clone().unwrap_or_else(|| default_place(need));
     let scratch = Scratch::take(&place)?;
@@ -66,7 +70,11 @@ pub fn run(ask: &Ask) -> Result<Done> {
         if trial.failed {
             exit = Exit::Differ;
         }
-        trial.clear()?;
+        trial.clear(&mut record)?;
+        if let Err(error) = crate::fixture::verify(&entry.fixture) {
+            record.note(&format!("a row changed its source while it ran, and no number of it counts: {error}"))?;
+            exit = Exit::Differ;
+        }
         if how == "interrupted" {
             break;
         }
@@ -132,9 +140,11 @@ impl Record {
         let id = format!("{}-{:04x}", started.strftime("%Y%m%d-%H%M%S"), std::process::id() & 0xffff);
         let dir = home::runs().join(&id);
         std::fs::create_dir_all(&dir).with_context(|| format!("making {}", dir.display()))?;
+        // The record gets its name when its first line is whole: there is no record without a header.
         let path = dir.join("record.jsonl");
-        let file = OpenOptions::new().append(true).create_new(true).open(&path);
-        let file = file.with_context(|| format!("making {}", path.display()))?;
+        let unfinished = dir.join("record.part");
+        let file = OpenOptions::new().append(true).create_new(true).open(&unfinished);
+        let file = file.with_context(|| format!("making {}", unfinished.display()))?;
         let mut record = Record { path, file };
         record.line(&Line::Run(Box::new(Header {
             schema: record::SCHEMA,
@@ -147,6 +157,7 @@ impl Record {
             phases: phases(),
             plan: entries.iter().map(|entry| plan(ask, entry, filesystem)).collect(),
         })))?;
+        std::fs::rename(&unfinished, &record.path).with_context(|| format!("naming {}", record.path.display()))?;
         if cfg!(debug_assertions) {
             record.note("this is a debug build: its numbers say nothing about a release")?;
         }
@@ -227,7 +238,9 @@ struct Trial<'a> {
     /// Rounds that were measured; the counts pass comes after them, and has this number.
     rounds: u32,
     trash: u64,
-    trashed: u64,
+    trash_limit: u64,
+    used: u64,
+    removed_early: bool,
     failed: bool,
 }
 
@@ -241,9 +254,7 @@ impl<'a> Trial<'a> {
         filesystem: &str,
     ) -> Result<Trial<'a>> {
         let dir = scratch.path().join(format!("trial-{at}"));
-        for part in ["kept", "trash"] {
-            std::fs::create_dir_all(dir.join(part)).with_context(|| format!("making {}", dir.display()))?;
-        }
+        std::fs::create_dir_all(dir.join("kept")).with_context(|| format!("making {}", dir.display()))?;
         let errand = Errand {
             workload: entry.choice.workload.name.to_owned(),
             variant: String::new(),
@@ -268,7 +279,9 @@ impl<'a> Trial<'a> {
             out: HashSet::new(),
             rounds: 0,
             trash: 0,
-            trashed: 0,
+            trash_limit: TRASH_LIMIT.min(free(scratch.path())? / 3),
+            used: 0,
+            removed_early: false,
             failed: false,
         })
     }
@@ -300,8 +313,8 @@ impl<'a> Trial<'a> {
                 let place = round.map(|round| (round, u32::try_from(done).unwrap_or(u32::MAX)));
                 self.sample(record, variant, pass, place)?;
             }
-            if self.trash > TRASH_LIMIT {
-                self.empty_trash()?;
+            if self.trash > self.trash_limit {
+                self.empty_trash(record)?;
             }
         }
         Ok(())
@@ -334,8 +347,8 @@ impl<'a> Trial<'a> {
             }
             round += 1;
             self.rounds = round;
-            if self.trash > TRASH_LIMIT {
-                self.empty_trash()?;
+            if self.trash > self.trash_limit {
+                self.empty_trash(record)?;
             }
         }
     }
@@ -386,7 +399,7 @@ impl<'a> Trial<'a> {
 
     /// One sample: an empty target, a fresh process, the yardstick, a line in the record.
     fn sample(&mut self, record: &mut Record, variant: &Variant, pass: Pass, place: Option<(u32, u32)>) -> Result<()> {
-        self.reset_target()?;
+        self.reset_target(record)?;
         let named = |peer: &&String| peer.split_once('=').is_some_and(|(name, _)| name == variant.name);
         let errand = Errand {
             variant: variant.name.to_owned(),
@@ -417,8 +430,7 @@ impl<'a> Trial<'a> {
             }
             Ended::Answered(Answer::Reading(reading)) => {
                 let promises = variant.technique.promises();
-                let outcome = (self.entry.choice.workload.outcome)(&errand.site()).context("looking at the outcome")?;
-                let differences = self.expected.differences(&outcome, promises);
+                let (outcome, differences) = self.hold_against(&errand, promises);
                 if differences.is_empty() {
                     let (round, position) = place.expect("a reading has a place in a round");
                     return record.line(&Line::Sample(Box::new(Sample {
@@ -441,41 +453,52 @@ impl<'a> Trial<'a> {
         };
         self.failed = true;
         self.out.insert(variant.name);
-        eprintln!("{}", reports::terminal::failure(&line, self.entry.choice.workload.name));
+        say(&reports::terminal::failure(&line, self.entry.choice.workload.name));
         record.line(&line)
     }
 
-    /// An empty target. The tree that stood there is moved aside: removing it now would make the next row's creates
-    /// dearer (ext4 without a journal avoids inodes that were freed lately). Memory has no such trap.
-    fn reset_target(&mut self) -> Result<()> {
-        let target = self.errand.target.clone();
-        if target.exists() {
-            if self.on_tmpfs {
-                remove_tree(&target)?;
-            } else {
-                let aside = self.dir.join("trash").join(self.trashed.to_string());
-                std::fs::rename(&target, &aside).with_context(|| format!("moving {} aside", target.display()))?;
-                self.trashed += 1;
-                self.trash += self.entry.fixture.tally.bytes;
+    /// What the run left, and how that is otherwise than it should be. A target that cannot be looked at is otherwise.
+    fn hold_against(&self, errand: &Errand, promises: Promises) -> (Outcome, Vec<String>) {
+        match (self.entry.choice.workload.outcome)(&errand.site()) {
+            Ok(outcome) => {
+                let differences = self.expected.differences(&outcome, promises);
+                (outcome, differences)
             }
+            Err(error) => (Outcome::default(), vec![format!("the outcome cannot be looked at: {error:#}")]),
         }
-        std::fs::create_dir(&target).with_context(|| format!("making {}", target.display()))?;
+    }
+
+    /// An empty target under a name of its own. The tree of the sample before stays where it is until the end:
+    /// removing it now would make the next row's creates dearer (ext4 without a journal avoids inodes that were freed
+    /// lately). Memory has no such trap, and is needed again.
+    fn reset_target(&mut self, record: &mut Record) -> Result<()> {
+        if self.on_tmpfs {
+            let last = self.errand.target.clone();
+            clear_away(record, &last)?;
+        }
+        self.used += 1;
+        self.trash += self.entry.fixture.tally.bytes;
+        let target = self.dir.join("targets").join(format!("{:06}", self.used));
+        std::fs::create_dir_all(&target).with_context(|| format!("making {}", target.display()))?;
         if !self.on_tmpfs {
             let place = File::open(&target).with_context(|| format!("opening {}", target.display()))?;
             rustix::fs::syncfs(&place).with_context(|| format!("syncing {}", target.display()))?;
         }
+        self.errand.target = target;
         Ok(())
     }
 
-    fn empty_trash(&mut self) -> Result<()> {
-        let trash = self.dir.join("trash");
-        remove_tree(&trash)?;
+    fn empty_trash(&mut self, record: &mut Record) -> Result<()> {
+        if !self.on_tmpfs {
+            self.removed_early = true;
+        }
         self.trash = 0;
-        std::fs::create_dir(&trash).with_context(|| format!("making {}", trash.display()))
+        let targets = self.dir.join("targets");
+        clear_away(record, &targets)
     }
 
     fn say_what_was_removed(&self, record: &mut Record) -> Result<()> {
-        if self.trashed > 0 && self.trash < self.trashed * self.entry.fixture.tally.bytes {
+        if self.removed_early {
             record.note(
                 "finished trees were removed between rounds, for want of room: on ext4 without a journal the creates \
                  after that are dearer, for every row alike",
@@ -484,9 +507,19 @@ impl<'a> Trial<'a> {
         Ok(())
     }
 
-    fn clear(&self) -> Result<()> {
-        remove_tree(&self.dir)
+    fn clear(&mut self, record: &mut Record) -> Result<()> {
+        clear_away(record, &self.dir.clone())
     }
+}
+
+/// What a row left that cannot be removed stays, with a note; the run goes on beside it.
+fn clear_away(record: &mut Record, place: &Path) -> Result<()> {
+    if let Err(error) = remove_tree(place) {
+        let note = format!("what a row left could not be removed: {error:#}");
+        say(&format!("note: {note}"));
+        record.note(&note)?;
+    }
+    Ok(())
 }
 
 /// The next number of a `SplitMix64` sequence.

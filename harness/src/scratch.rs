@@ -4,10 +4,13 @@
 //! that this module named are removed. What a killed run left is swept by the next run that gets the lock.
 
 use crate::refusal::Refusal;
+use crate::removal::remove_tree;
+use crate::say::say;
 use anyhow::{Context, Result};
-use rustix::fs::{FlockOperation, flock, statvfs};
+use rustix::fs::{FlockOperation, OFlags, flock, statvfs};
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 const MARKER: &str = ".assay-scratch";
@@ -35,16 +38,7 @@ impl Scratch {
         })?;
         let place = place.canonicalize().with_context(|| format!("finding {}", place.display()))?;
         let marker = place.join(MARKER);
-        if !marker.exists() {
-            refuse_what_is_not_empty(&place)?;
-        }
-        let mut lock =
-            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&marker).map_err(|error| {
-                Refusal::usage(
-                    format!("cannot write to the scratch place {}: {error}", place.display()),
-                    "name a place that you may write to with --scratch DIR",
-                )
-            })?;
+        let mut lock = open_marker(&place, &marker)?;
         if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
             return Err(Refusal::usage(
                 format!("the scratch place {} is in use by another run", place.display()),
@@ -54,10 +48,11 @@ impl Scratch {
         let mut says = String::new();
         let signed = lock.read_to_string(&mut says).is_ok() && (says.is_empty() || says == SIGNED);
         if !signed {
-            return Err(Refusal::usage(
-                format!("{} is not a marker of ours", marker.display()),
-                "name another place with --scratch DIR",
-            ));
+            return Err(not_ours(&marker));
+        }
+        // An empty marker is of a run that died in its first moment; nothing else stands beside such a one.
+        if says.is_empty() {
+            refuse_what_is_not_empty(&place)?;
         }
         if says.is_empty() {
             lock.write_all(SIGNED.as_bytes()).with_context(|| format!("marking {}", place.display()))?;
@@ -76,14 +71,40 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        // Nobody can be told any more, and the next run sweeps what could not be removed now. The lock is held until
-        // the marker is gone, and a directory that the user has put something into stays.
-        let _ = remove_tree(&self.run);
+        // The marker stays as long as anything of ours does: by it the next run knows what it may sweep. A directory
+        // that the user has put something into stays, too.
+        if let Err(error) = remove_tree(&self.run) {
+            say(&format!("note: {} could not be cleared: {error:#}", self.root.display()));
+            return;
+        }
         let _ = std::fs::remove_file(self.root.join(MARKER));
         if self.made_root {
             let _ = std::fs::remove_dir(&self.root);
         }
     }
+}
+
+/// Opens the marker, or makes it where nothing else is. What is no plain file is none of ours, and no link is followed.
+fn open_marker(place: &Path, marker: &Path) -> Result<File> {
+    let nofollow = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+    match marker.symlink_metadata() {
+        Ok(meta) if !meta.is_file() => return Err(not_ours(marker)),
+        Ok(_) => {}
+        Err(_) => refuse_what_is_not_empty(place)?,
+    }
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false).custom_flags(nofollow);
+    options.open(marker).map_err(|error| {
+        Refusal::usage(
+            format!("cannot write to the scratch place {}: {error}", place.display()),
+            "name a place that you may write to with --scratch DIR",
+        )
+    })
+}
+
+fn not_ours(marker: &Path) -> anyhow::Error {
+    let what = format!("{} is not a marker of ours", marker.display());
+    Refusal::usage(what, "name another place with --scratch DIR")
 }
 
 /// Where scratch goes if the user names no place: memory if there is room for it, so that the disk's noise stays out.
@@ -142,29 +163,6 @@ pub fn mount_of(place: &Path) -> Option<Mount> {
         .map(|(_, mount)| mount)
 }
 
-/// Removes a tree, directories without permission included; that it is gone already is fine.
-pub fn remove_tree(path: &Path) -> Result<()> {
-    match std::fs::remove_dir_all(path) {
-        Ok(()) => Ok(()),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        Err(_) => {
-            open_up(path);
-            std::fs::remove_dir_all(path).with_context(|| format!("removing {}", path.display()))
-        }
-    }
-}
-
-/// Gives the owner the permission that removing needs; what fails shows when the removal fails.
-fn open_up(dir: &Path) {
-    use std::os::unix::fs::PermissionsExt;
-    let _ = std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o700));
-    for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
-        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            open_up(&entry.path());
-        }
-    }
-}
-
 fn writable(dir: &Path) -> bool {
     rustix::fs::access(dir, rustix::fs::Access::WRITE_OK).is_ok()
 }
@@ -174,7 +172,7 @@ fn refuse_what_is_not_empty(place: &Path) -> Result<()> {
     for entry in std::fs::read_dir(place).with_context(looking)? {
         let name = entry.with_context(looking)?.file_name();
         // A fresh file system of the ext family is as good as empty.
-        if name != "lost+found" {
+        if name != "lost+found" && name != MARKER {
             return Err(Refusal::usage(
                 format!(
                     "the scratch place {} is not empty and not ours (it holds {})",
@@ -254,6 +252,22 @@ mod tests {
         let mut left: Vec<_> = std::fs::read_dir(dir.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
         left.sort();
         assert_eq!(left, ["mine", "run-", "run-7", "run-notes"]);
+    }
+
+    #[test]
+    fn an_empty_or_borrowed_marker_is_not_our_signature() {
+        let dir = tempfile::tempdir().unwrap();
+        let place = dir.path().join("place");
+        std::fs::create_dir_all(place.join("run-5/precious")).unwrap();
+        std::fs::write(place.join(MARKER), "").unwrap();
+        assert!(Scratch::take(&place).is_err());
+        assert!(place.join("run-5/precious").exists());
+        let other = dir.path().join("other");
+        std::fs::create_dir(&other).unwrap();
+        std::fs::write(dir.path().join("empty file"), "").unwrap();
+        std::os::unix::fs::symlink("../empty file", other.join(MARKER)).unwrap();
+        assert!(Scratch::take(&other).is_err());
+        assert_eq!(std::fs::read_to_string(dir.path().join("empty file")).unwrap(), "");
     }
 
     #[test]

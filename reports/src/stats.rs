@@ -52,7 +52,8 @@ fn binomial_half(count: usize, hits: usize) -> f64 {
 
 /// How many times as fast `now` is as `before`, paired: `before` ÷ `now` of each round.
 pub fn speed_up(pairs: &[(f64, f64)]) -> Option<Interval> {
-    let ratios: Vec<f64> = pairs.iter().filter(|(_, now)| *now > 0.0).map(|(before, now)| before / now).collect();
+    let ratios: Vec<f64> =
+        pairs.iter().filter(|(before, now)| *before > 0.0 && *now > 0.0).map(|(before, now)| before / now).collect();
     interval(&ratios)
 }
 

@@ -18,7 +18,9 @@ pub struct Summary {
     pub files: u64,
     /// The condition, as words.
     pub condition: String,
-    /// The rows that were measured, the fastest first.
+    /// The row that all others are held against.
+    pub baseline: String,
+    /// The rows that were measured, the fastest first; the floor, which is no technique, comes last.
     pub rows: Vec<Row>,
     /// What each step of the ladder brought.
     pub steps: Vec<Step>,
@@ -39,7 +41,7 @@ pub struct Row {
     pub what: String,
     /// What it guarantees.
     pub promises: Vec<String>,
-    /// Its place; rows that the data cannot order share one.
+    /// Its place; rows that the data cannot order share one. The floor has none, and is 0.
     pub rank: usize,
     /// Whether it shares its place.
     pub tied: bool,
@@ -47,7 +49,7 @@ pub struct Row {
     pub rounds: usize,
     /// Time of one file, in microseconds.
     pub us_per_file: Bounds,
-    /// How many times as fast as the baseline; none for the baseline itself.
+    /// How many times as fast as the baseline; none for the baseline itself, and where it was not measured.
     pub over_baseline: Option<Bounds>,
     /// What the data say of that.
     pub verdict: Option<&'static str>,
@@ -207,7 +209,13 @@ fn summarize(run: &Run, at: usize) -> Summary {
     let floor = plan.floor.as_ref().and_then(|name| find(name));
     let mut rows: Vec<Row> = measured.iter().map(|one| row(plan, one, baseline, floor, files)).collect();
     rows.sort_by(|a, b| a.us_per_file.mid.total_cmp(&b.us_per_file.mid));
-    rank(&mut rows, &measured);
+    if let Some(at) = rows.iter().position(|row| plan.floor.as_ref() == Some(&row.name)) {
+        let floor = rows.remove(at);
+        rank(&mut rows, &measured);
+        rows.push(floor);
+    } else {
+        rank(&mut rows, &measured);
+    }
     let steps = plan
         .ladder
         .windows(2)
@@ -238,6 +246,7 @@ fn summarize(run: &Run, at: usize) -> Summary {
         fixture: plan.fixture.name.clone(),
         files: plan.fixture.files,
         condition: plan.condition.to_string(),
+        baseline: plan.variants.first().map_or(String::new(), |first| first.name.clone()),
         rows,
         steps,
         without,
@@ -334,14 +343,17 @@ fn phases(one: &Measured, us_per_file: f64) -> Vec<(String, f64)> {
     shares.into_iter().map(|(name, sum)| (name, sum / looked * us_per_file)).collect()
 }
 
-/// Gives places: a row opens a new place only if the data show it slower than the first row of the place above.
+/// Gives places: a row opens a new one where the data show it slower than any row of the place above. So rows of one
+/// place are those that the data cannot order.
 fn rank(rows: &mut [Row], measured: &[Measured]) {
     let find = |name: &str| measured.iter().find(|one| one.name == name).expect("each row was measured");
     let mut leader = 0;
     for at in 0..rows.len() {
-        let pairs = find(&rows[at].name).paired_with(find(&rows[leader].name));
-        let slower = speed_up(&pairs).is_some_and(|ratio| Verdict::of(&ratio, pairs.len()) == Verdict::Faster);
-        if at > 0 && slower {
+        let slower = rows[leader..at].iter().any(|faster| {
+            let pairs = find(&rows[at].name).paired_with(find(&faster.name));
+            speed_up(&pairs).is_some_and(|ratio| Verdict::of(&ratio, pairs.len()) == Verdict::Faster)
+        });
+        if slower {
             leader = at;
         }
         rows[at].rank = leader + 1;

@@ -3,7 +3,7 @@
 use crate::record::{CALLS, Counted, Line, PhaseName, Run};
 use crate::stats::FEWEST;
 use crate::summary::{BAND, Bounds, Moved, PerFile, Row, Step, Summary, least_confidence, summaries};
-use crate::table::{Align, Table, clip, wrap};
+use crate::table::{Align, Table, clip, printable, wrap};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// All of a run as text, no line wider than `width`.
@@ -24,7 +24,7 @@ pub fn render(run: &Run, width: usize) -> String {
     );
     text += &(wrap(&on, width, 9) + "\n");
     for note in &run.notes {
-        text += &(wrap(&format!("note     {note}"), width, 9) + "\n");
+        text += &(wrap(&printable(&format!("note     {note}")), width, 9) + "\n");
     }
     text
 }
@@ -40,14 +40,13 @@ pub fn failure(line: &Line, workload: &str) -> String {
 fn workload(summary: &Summary, phases: &[PhaseName], width: usize) -> String {
     let mut text = String::new();
     let head = format!("{} on {} ({} files), {}", summary.workload, summary.fixture, summary.files, summary.condition);
-    text += &(clip(&head, width) + "\n\n");
+    text += &(clip(&printable(&head), width) + "\n\n");
     if !summary.rows.is_empty() {
         text += &ranking(summary).render(width);
-        text.push('\n');
+        text += &(wrap(LEGEND, width, 2) + "\n\n");
     }
-    if let Some(table) = breakdown(&summary.rows, phases) {
-        text +=
-            &clip("where the time goes, µs of a file (shares of wall time; workers' time divided by workers)", width);
+    if let Some(table) = breakdown(&summary.rows, phases, width) {
+        text += &clip("where the time goes, µs of a file; workers' time is divided by workers", width);
         text += &format!("\n{}\n", table.render(width));
     }
     if let Some(table) = calls(&summary.rows) {
@@ -62,7 +61,7 @@ fn workload(summary: &Summary, phases: &[PhaseName], width: usize) -> String {
         text += &format!("\n{}\n", table.render(width));
     }
     for without in &summary.without {
-        text += &(wrap(&format!("no row   {}: {}", without.name, without.why), width, 9) + "\n");
+        text += &(wrap(&printable(&format!("no row   {}: {}", without.name, without.why)), width, 9) + "\n");
     }
     if let Some(answer) = answer(summary) {
         text += &(wrap(&format!("answer   {answer}"), width, 9) + "\n");
@@ -76,13 +75,24 @@ fn workload(summary: &Summary, phases: &[PhaseName], width: usize) -> String {
     text
 }
 
+const LEGEND: &str = "keeps: v verified by hash, a atomic, d durable, t times kept, i independent files. Rows that share \
+                      a rank cannot be ordered by these data. x FLOOR: how many times the floor's time.";
+
+/// A letter for each promise that a row makes, at its place.
+fn keeps(row: &Row) -> String {
+    const LETTERS: [(&str, char); 5] =
+        [("verified", 'v'), ("atomic", 'a'), ("durable", 'd'), ("times kept", 't'), ("independent", 'i')];
+    let kept = |name: &str| row.promises.iter().any(|promise| promise == name);
+    LETTERS.iter().map(|(name, letter)| if kept(name) { *letter } else { '-' }).collect()
+}
+
 fn ranking(summary: &Summary) -> Table {
     let sure = confidence(least_confidence(&summary.rows));
-    let baseline = summary.rows.iter().find(|row| row.over_baseline.is_none()).map_or("baseline", |row| &row.name);
-    let over = format!("OVER {baseline}");
+    let over = format!("OVER {}", summary.baseline);
     let mut heads = vec![
         ("RANK", Align::Left),
         ("TECHNIQUE", Align::Left),
+        ("KEEPS", Align::Left),
         ("µs/FILE", Align::Right),
         (sure.as_str(), Align::Left),
         (over.as_str(), Align::Right),
@@ -92,19 +102,24 @@ fn ranking(summary: &Summary) -> Table {
     if summary.rows.iter().any(|row| row.over_floor.is_some()) {
         heads.push(("x FLOOR", Align::Right));
     }
-    heads.extend([("CPU µs", Align::Right), ("PROMISES", Align::Left)]);
-    let mut table = Table::new(&heads);
+    heads.push(("CPU µs", Align::Right));
+    let mut table = Table::new(&heads).may_go(&["CPU µs", &sure]);
     for row in &summary.rows {
-        let place = if row.rounds < FEWEST {
+        let place = if row.rank == 0 {
+            "floor".to_owned()
+        } else if row.rounds < FEWEST {
             "-".to_owned()
         } else if row.tied {
             format!("{} tied", row.rank)
         } else {
             row.rank.to_string()
         };
-        let mut cells = vec![place, row.name.clone(), number(row.us_per_file.mid), range(&row.us_per_file)];
+        let mut cells = vec![place, row.name.clone(), keeps(row), number(row.us_per_file.mid), range(&row.us_per_file)];
         match &row.over_baseline {
-            None => cells.extend(["1".to_owned(), String::new(), "baseline".to_owned()]),
+            None if row.name == summary.baseline => {
+                cells.extend(["1".to_owned(), String::new(), "baseline".to_owned()]);
+            }
+            None => cells.extend(["-".to_owned(), String::new(), "no baseline".to_owned()]),
             Some(over) => {
                 cells.extend([format!("{:.2}x", over.mid), range_of(over, 2), row.verdict.unwrap_or("").to_owned()]);
             }
@@ -112,23 +127,32 @@ fn ranking(summary: &Summary) -> Table {
         if heads.iter().any(|(head, _)| *head == "x FLOOR") {
             cells.push(row.over_floor.map_or("-".to_owned(), |times| format!("{times:.2}")));
         }
-        cells.extend([number(row.cpu_us_per_file), row.promises.join(", ")]);
+        cells.push(number(row.cpu_us_per_file));
         table.row(cells);
     }
     table
 }
 
-/// The phases as columns: those that matter in some row, the others gathered.
-fn breakdown(rows: &[Row], phases: &[PhaseName]) -> Option<Table> {
+/// The phases as columns, in the order of the run: those that matter most in some row, the others gathered.
+fn breakdown(rows: &[Row], phases: &[PhaseName], width: usize) -> Option<Table> {
     const SHOWN: f64 = 0.015;
+    const FIXED: usize = 45;
+    const COLUMN: usize = 8;
     let looked: Vec<&Row> = rows.iter().filter(|row| !row.phases.is_empty()).collect();
     let mut names: Vec<&str> = Vec::new();
-    for phase in phases.iter().map(|phase| phase.name.as_str()) {
+    let most = |phase: &str| {
         let share = |row: &&Row| of(row, phase) / row.us_per_file.mid;
-        if phase != "rest" && looked.iter().map(share).fold(0.0, f64::max) > SHOWN {
+        looked.iter().map(share).fold(0.0, f64::max)
+    };
+    for phase in phases.iter().map(|phase| phase.name.as_str()) {
+        if phase != "rest" && most(phase) > SHOWN {
             names.push(phase);
         }
     }
+    let mut largest = names.clone();
+    largest.sort_by(|a, b| most(b).total_cmp(&most(a)));
+    largest.truncate((width.saturating_sub(FIXED) / COLUMN).max(1));
+    names.retain(|name| largest.contains(name));
     if looked.is_empty() {
         return None;
     }
@@ -225,7 +249,7 @@ fn ladder(steps: &[Step]) -> Option<Table> {
     let sure = confidence(steps.iter().map(|step| step.gain.confidence).fold(1.0, f64::min));
     let mut table = Table::new(&[
         ("STEP", Align::Left),
-        ("PREDICTED", Align::Right),
+        ("FORETOLD", Align::Right),
         ("GAIN", Align::Right),
         (&sure, Align::Left),
         ("VERDICT", Align::Left),
@@ -277,7 +301,10 @@ fn floor(summary: &Summary) -> Option<String> {
     let fastest = summary.rows.iter().find(|row| row.promises.iter().any(|promise| promise == "verified"))?;
     let floor =
         summary.rows.iter().find(|row| row.over_floor.is_some_and(|times| (times - 1.0).abs() < f64::EPSILON))?;
-    Some(format!("{} takes {:.2}x the time of {} ({}).", fastest.name, fastest.over_floor?, floor.name, floor.what))
+    Some(format!(
+        "the fastest row that verifies, {}, takes {:.2}x the time of {} ({}).",
+        fastest.name, fastest.over_floor?, floor.name, floor.what
+    ))
 }
 
 fn looking(summary: &Summary) -> Option<String> {

@@ -30,6 +30,8 @@ pub(crate) struct Fold<'a> {
     pub(crate) samples: u64,
     /// Stacks that left it.
     pub(crate) waits: u64,
+    /// Processor time of the threads that a stopwatch follows, where the whole was asked for.
+    pub(crate) on_ns: u64,
     /// Those of threads of this process that a stopwatch follows.
     pub(crate) own: u64,
     /// Those of them that lead to the work.
@@ -85,6 +87,7 @@ impl<'a> Fold<'a> {
             stacks: BTreeMap::new(),
             samples: 0,
             waits: 0,
+            on_ns: 0,
             own: 0,
             reached: 0,
         }
@@ -143,6 +146,7 @@ impl<'a> Fold<'a> {
                     if piece.0.way != Way::In {
                         self.off_piece(leaving.get(thread).unwrap_or(&none), piece.0, phase, ns, on_too);
                     } else if on_too {
+                        self.on_ns += ns;
                         self.on_piece(&mut on_samples, &piece.1, &mut owed);
                     }
                 }

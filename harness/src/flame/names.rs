@@ -5,7 +5,7 @@
 //! path; so the name of a whole function comes from the table of symbols, which every build has, and the path of an
 //! inlined one from its file.
 
-use object::{Object, ObjectKind, ObjectSymbol, SymbolKind};
+use object::{Object, ObjectKind, ObjectSection, ObjectSymbol, SymbolKind};
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -162,12 +162,26 @@ impl Symbols {
         let file = object::File::parse(bytes.as_slice()).ok()?;
         // A program that is made for one place lies where its file says.
         let base = if file.kind() == ObjectKind::Dynamic { first } else { 0 };
-        let functions = file.symbols().filter(|symbol| symbol.kind() == SymbolKind::Text && symbol.size() > 0);
-        let symbols = functions.filter_map(|symbol| {
-            let first = base + symbol.address();
-            Some(Symbol { first, after: first + symbol.size(), name: symbol.name().ok()?.to_owned() })
-        });
-        Symbols::sorted(symbols.collect())
+        // Assembly often says neither that it is a function nor how long; it ends where the next one begins.
+        let is_code = |kind| matches!(kind, SymbolKind::Text | SymbolKind::Unknown);
+        let text = file.section_by_name(".text").map(|section| section.index());
+        let functions = file.symbols().filter(|one| is_code(one.kind()) && one.section_index() == text);
+        let mut symbols = Symbols::sorted(
+            functions
+                .filter_map(|symbol| {
+                    let first = base + symbol.address();
+                    Some(Symbol { first, after: first + symbol.size(), name: symbol.name().ok()?.to_owned() })
+                })
+                .collect(),
+        )?;
+        for at in 1..symbols.0.len() {
+            let next = symbols.0[at].first;
+            let symbol = &mut symbols.0[at - 1];
+            if symbol.after == symbol.first {
+                symbol.after = next;
+            }
+        }
+        Some(symbols)
     }
 
     fn sorted(mut symbols: Vec<Symbol>) -> Option<Symbols> {

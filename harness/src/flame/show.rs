@@ -107,6 +107,9 @@ pub fn flame(wish: &FlameArgs, telling: Telling) -> Result<Said> {
             tell(0);
             match ground.gather(*kind, wish.seconds, &tell)? {
                 Got::Absent(absent) => done.absent(*subject, *kind, &absent.to_string()),
+                Got::Stacks(gathered) if gathered.stacks.is_empty() => {
+                    done.absent(*subject, *kind, "not one stack: another program did the work, or there was none");
+                }
                 Got::Stacks(gathered) => {
                     done.graph(*subject, on, &gathered, &out)?;
                     pair.push((*subject, gathered));

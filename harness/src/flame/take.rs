@@ -41,9 +41,11 @@ fn watched(prepared: &mut dyn Prepared, kind: Kind) -> Result<Taken> {
         Kind::Off => fold.off(),
         Kind::Wall => fold.wall(),
     }
-    if kind != Kind::Off {
-        taken.requested = Some(taken.cpu_ns / PERIOD_NS);
-    }
+    taken.requested = match kind {
+        Kind::Cpu | Kind::Kernel => Some(taken.cpu_ns / PERIOD_NS),
+        Kind::Off => None,
+        Kind::Wall => Some(fold.on_ns / PERIOD_NS),
+    };
     taken.notes.extend(fold.missing().map(str::to_owned));
     taken.samples = fold.samples;
     taken.waits = fold.waits;

@@ -1,12 +1,14 @@
 //! The `cpu` kind: a signal at the kernel's tick, and stacks that the process unwinds itself.
 //!
 //! There is no list of libraries whose samples are dropped: in a system call the interrupted place lies in libc, and
-//! such a list would drop nearly all of them.
+//! such a list would drop nearly all of them. Stacks are walked by unwind tables, and by frame pointers where there are
+//! none, as in the assembly of BLAKE3; libgcc's walker ends there.
 
 use super::fold::from_the_work;
 use super::names::Names;
 use anyhow::{Context, Result};
 use pprof::{ProfilerGuard, ProfilerGuardBuilder};
+use rustix::process::{Signal, getpid, kill_process};
 use std::collections::BTreeMap;
 
 /// The kernel's tick drives the timer: where it is 250 a second, more cannot be had.
@@ -31,7 +33,11 @@ pub(crate) struct Ticked {
 impl Ticks {
     /// Begins.
     pub(crate) fn begin() -> Result<Ticks> {
-        Ok(Ticks(ProfilerGuardBuilder::default().frequency(PER_SECOND).build().context("starting pprof")?))
+        let guard = ProfilerGuardBuilder::default().frequency(PER_SECOND).build().context("starting pprof")?;
+        // The first signal makes the walker read its tables, which takes memory: it must not come while this program
+        // takes memory itself. This one comes before the work, and `end` leaves it out.
+        kill_process(getpid(), Signal::PROF).context("sending the first signal")?;
+        Ok(Ticks(guard))
     }
 
     /// Ends, and puts the stacks together.
@@ -42,10 +48,10 @@ impl Ticks {
         let mut ticked = Ticked::default();
         for (stack, count) in &report.data {
             let count = u64::try_from(*count).unwrap_or(0);
-            let mut frames = names.user_stack(stack.frames.iter().map(|frame| frame.ip() as u64));
-            // The handler's own frames are not the program's, nor is the step by which the kernel enters it.
-            if let Some(at) = frames.iter().position(|frame| frame.contains("perf_signal_handler")) {
-                frames.truncate(at.saturating_sub(1));
+            let frames = names.user_stack(stack.frames.iter().map(|frame| frame.ip as u64));
+            // What is not the work's but this instrument's own.
+            if frames.iter().any(|frame| frame.contains("flame::ticks")) {
+                continue;
             }
             let frames = match from_the_work(&frames) {
                 Some(inner) => {

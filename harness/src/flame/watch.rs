@@ -6,7 +6,7 @@
 //! `sched_switch` tracepoint without tracefs: its stack is the one that goes to sleep.
 //!
 //! The kernel follows frame pointers, and libc is built without: a chain that ends early comes with the top of the
-//! thread's stack, from which [`walk`](super::walk) finds the way on.
+//! thread's stack, from which the module `walk` finds the way on.
 
 use super::Kind;
 use anyhow::{Context, Result, anyhow};

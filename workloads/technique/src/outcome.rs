@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 /// use technique::{Outcome, Promise, Promises};
 /// let fact = |mtime: &str| {
 ///     let mut outcome = Outcome::default();
-///     outcome.state(b"a.py", "is", "file 644");
+///     outcome.state(b"a.py", "", "file 644");
 ///     outcome.state_if(Promise::TimesKept, b"a.py", "mtime", mtime);
 ///     outcome
 /// };
@@ -31,7 +31,7 @@ struct Fact {
 }
 
 impl Outcome {
-    /// States a fact that every row is held to.
+    /// States a fact that every row is held to; no aspect is what the item itself is.
     pub fn state(&mut self, item: &[u8], aspect: &'static str, says: impl Into<String>) {
         self.facts.insert((item.to_vec(), aspect), Fact { says: says.into(), held_by: None });
     }
@@ -68,16 +68,16 @@ impl Outcome {
         let mut told = Vec::new();
         for (key, expected) in self.held(promises) {
             match got.facts.get(key) {
-                None => told.push(format!("{}: {} is missing, should be {}", show(&key.0), key.1, expected.says)),
+                None => told.push(format!("{} is missing, should be {}", about(key), expected.says)),
                 Some(fact) if fact.says != expected.says => {
-                    told.push(format!("{}: {} is {}, should be {}", show(&key.0), key.1, fact.says, expected.says));
+                    told.push(format!("{} is {}, should be {}", about(key), fact.says, expected.says));
                 }
                 Some(_) => {}
             }
         }
         for (key, fact) in got.held(promises) {
             if !self.facts.contains_key(key) {
-                told.push(format!("{}: {} is {}, should not be there", show(&key.0), key.1, fact.says));
+                told.push(format!("{} is {}, should not be there", about(key), fact.says));
             }
         }
         told
@@ -88,8 +88,10 @@ impl Outcome {
     }
 }
 
-fn show(item: &[u8]) -> String {
-    String::from_utf8_lossy(item).escape_debug().to_string()
+/// `a.py: mtime`, or just `a.py` where the fact is what the item is.
+fn about((item, aspect): &(Vec<u8>, &'static str)) -> String {
+    let item = String::from_utf8_lossy(item).escape_debug().to_string();
+    if aspect.is_empty() { item } else { format!("{item}: {aspect}") }
 }
 
 #[cfg(test)]
@@ -99,7 +101,7 @@ mod tests {
     fn outcome(items: &[(&str, &str)]) -> Outcome {
         let mut outcome = Outcome::default();
         for (item, says) in items {
-            outcome.state(item.as_bytes(), "is", *says);
+            outcome.state(item.as_bytes(), "", *says);
         }
         outcome
     }
@@ -110,7 +112,7 @@ mod tests {
         let got = outcome(&[("b", "3"), ("c", "4")]);
         assert_eq!(
             expected.differences(&got, Promises::NONE),
-            ["a: is is missing, should be 1", "b: is is 3, should be 2", "c: is is 4, should not be there"]
+            ["a is missing, should be 1", "b is 3, should be 2", "c is 4, should not be there"]
         );
         assert_ne!(expected.digest(Promises::NONE), got.digest(Promises::NONE));
     }

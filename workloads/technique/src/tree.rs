@@ -14,12 +14,12 @@ pub fn outcome(root: &Path) -> Result<Outcome> {
     for (entry, hash) in hashed(root, scan(root)?)? {
         let path = entry.path.as_os_str().as_bytes();
         match &entry.kind {
-            Kind::Directory => outcome.state(path, "is", format!("directory {:o}", entry.mode)),
-            Kind::Symlink { to } => outcome.state(path, "is", format!("link to {}", to.display())),
-            Kind::Other { what } => outcome.state(path, "is", (*what).to_owned()),
+            Kind::Directory => outcome.state(path, "", format!("directory {:o}", entry.mode)),
+            Kind::Symlink { to } => outcome.state(path, "", format!("link to {}", to.display())),
+            Kind::Other { what } => outcome.state(path, "", (*what).to_owned()),
             Kind::File { len, links } => {
                 let hash = hash.map_or(String::new(), |hash| hash.to_hex()[..32].to_owned());
-                outcome.state(path, "is", format!("file {:o}, {len} bytes, {hash}", entry.mode));
+                outcome.state(path, "", format!("file {:o}, {len} bytes, {hash}", entry.mode));
                 let mtime = format!("{}.{:09}", entry.mtime.0, entry.mtime.1);
                 outcome.state_if(Promise::TimesKept, path, "mtime", mtime);
                 if *links > 1 {
