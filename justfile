@@ -8,7 +8,7 @@ default:
 
 # A first answer within a minute: restore, the ladder, and where the time goes
 first-light: build
-    {{assay}} run restore --ladder --on python-small --budget 40s
+    {{assay}} run restore --ladder --on python-small --budget 50s
 
 # Every workload on its first fixture, then the ladder of restore on a real environment's likeness
 bench-all minutes="10": build

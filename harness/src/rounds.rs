@@ -24,7 +24,7 @@ use technique::phase::{Kind, Phase};
 use technique::{Outcome, Promises, Variant};
 
 /// The phases pass joins so many of the first rounds; shares need fewer samples than ratios.
-const ROUNDS_WITH_PHASES: u32 = 4;
+const ROUNDS_WITH_PHASES: u32 = 3;
 /// More than this in finished trees, or a third of the room, and they are removed between rounds.
 const TRASH_LIMIT: u64 = 6 << 30;
 
@@ -357,26 +357,32 @@ impl<'a> Trial<'a> {
         match self.ask.rounds {
             _ if self.out.len() == self.entry.choice.variants.len() => Some("complete"),
             Rounds::Count(count) => (round >= count).then_some("complete"),
-            // A round that would end later than the budget is not begun; the counts pass takes about half of one.
-            Rounds::Budget(_) => {
-                let after_next = pace.passed().mul_f64((f64::from(round) + 1.5) / f64::from(round.max(1)));
-                (round > 0 && after_next > self.budget).then_some("budget")
-            }
+            // A round that would end later than the budget is not begun.
+            Rounds::Budget(_) => (round > 0 && self.rounds_expected(pace, round) <= round).then_some("budget"),
         }
     }
 
-    fn rounds_expected(&self, pace: Pace, round: u32) -> u32 {
-        match self.ask.rounds {
-            Rounds::Count(count) => count,
-            Rounds::Budget(_) if round == 0 => 1,
-            Rounds::Budget(_) => {
-                let fit = self.budget.as_secs_f64() / (pace.passed().as_secs_f64() / f64::from(round)).max(1e-9);
-                // A count of rounds is small and positive.
-                #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped")]
-                let fit = fit.clamp(1.0, 1e6) as u32;
-                fit.max(round + 1)
+    /// How many rounds there will be in all, when so many are done: a sample to come takes as long as one did so far,
+    /// and the counts pass has one of each row.
+    fn rounds_expected(&self, pace: Pace, done: u32) -> u32 {
+        let Rounds::Count(count) = self.ask.rounds else {
+            let samples = |round: u32| {
+                let passes = if round < ROUNDS_WITH_PHASES { 2 } else { 1 };
+                passes * (self.entry.choice.variants.len() - self.out.len()) as u64
+            };
+            let so_far: u64 = (0..done).map(samples).sum();
+            let sample = pace.passed().as_secs_f64() / so_far.max(1) as f64;
+            let mut round = done;
+            let mut all = (so_far + samples(ROUNDS_WITH_PHASES)) as f64;
+            loop {
+                all += samples(round) as f64;
+                if done == 0 || sample * all > self.budget.as_secs_f64() || round >= 1_000_000 {
+                    return round.max(1);
+                }
+                round += 1;
             }
-        }
+        };
+        count
     }
 
     /// Every row with every pass of this round, shuffled by the seed.

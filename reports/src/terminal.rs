@@ -15,18 +15,30 @@ pub fn render(run: &Run, width: usize) -> String {
     }
     let machine = |key: &str| run.header.machine.get(key).map_or("unknown", String::as_str);
     let on = format!(
-        "machine  {}, {} cpus, {}, kernel {}, commit {}",
+        "{}, {} cpus, {}, kernel {}, commit {}",
         machine("cpu"),
         machine("cpus"),
         machine("memory"),
         machine("kernel"),
         machine("commit")
     );
-    text += &(wrap(&on, width, 9) + "\n");
+    text += &labelled("machine", &on, width);
     for note in &run.notes {
-        text += &(wrap(&printable(&format!("note     {note}")), width, 9) + "\n");
+        text += &labelled("note", note, width);
     }
     text
+}
+
+/// A sentence behind a word in the margin.
+fn labelled(label: &str, text: &str, width: usize) -> String {
+    const MARGIN: usize = 9;
+    let text = wrap(&printable(text), width.saturating_sub(MARGIN).max(MARGIN), 0);
+    let mut shown = String::new();
+    for (at, line) in text.lines().enumerate() {
+        let label = if at == 0 { label } else { "" };
+        shown += &(clip(format!("{label:MARGIN$}{line}").trim_end(), width) + "\n");
+    }
+    shown
 }
 
 /// One failed sample as a line, for the moment in which it happens.
@@ -54,23 +66,23 @@ fn workload(summary: &Summary, phases: &[PhaseName], width: usize) -> String {
         text += &format!("\n{}\n", table.render(width));
     }
     for absent in uncounted(&summary.rows) {
-        text += &(wrap(&format!("counts   {absent}"), width, 9) + "\n");
+        text += &labelled("counts", &absent, width);
     }
     if let Some(table) = ladder(&summary.steps) {
         text += &clip("the ladder: each row against the row before it", width);
         text += &format!("\n{}\n", table.render(width));
     }
     for without in &summary.without {
-        text += &(wrap(&printable(&format!("no row   {}: {}", without.name, without.why)), width, 9) + "\n");
+        text += &labelled("no row", &format!("{}: {}", without.name, without.why), width);
     }
     if let Some(answer) = answer(summary) {
-        text += &(wrap(&format!("answer   {answer}"), width, 9) + "\n");
+        text += &labelled("answer", &answer, width);
     }
     if let Some(floor) = floor(summary) {
-        text += &(wrap(&format!("floor    {floor}"), width, 9) + "\n");
+        text += &labelled("floor", &floor, width);
     }
     if let Some(looking) = looking(summary) {
-        text += &(wrap(&format!("looking  {looking}"), width, 9) + "\n");
+        text += &labelled("looking", &looking, width);
     }
     text
 }
@@ -265,26 +277,25 @@ fn ladder(steps: &[Step]) -> Option<Table> {
     Some(table)
 }
 
-/// `decode 22.5 -> 7.6, set up 0.7 -> 10.3`
+/// `decode 13.4 -> 7.6 (1.77x), set up 0.4 -> 9.7`
 fn moved(phases: &[Moved]) -> String {
-    let each =
-        phases.iter().map(|phase| format!("{} {} -> {}", phase.name, number(phase.before_us), number(phase.now_us)));
-    each.collect::<Vec<_>>().join(", ")
+    const SHOWN: usize = 3;
+    let each = phases.iter().take(SHOWN).map(|phase| {
+        let gain = phase.before_us / phase.now_us;
+        let gain = if gain > 1.0 && gain.is_finite() { format!(" ({gain:.2}x)") } else { String::new() };
+        format!("{} {} -> {}{gain}", phase.name, number(phase.before_us), number(phase.now_us))
+    });
+    let more = if phases.len() > SHOWN { format!(", and {} more", phases.len() - SHOWN) } else { String::new() };
+    each.collect::<Vec<_>>().join(", ") + &more
 }
 
-/// The first step's local gain, what it could give the whole, and what it gave.
+/// What the first step moved, what that could give the whole, and what it gave.
 fn answer(summary: &Summary) -> Option<String> {
     let step = summary.steps.first()?;
     let change = step.change.as_ref()?;
-    let most = change.phases.first()?;
-    let local = if most.now_us > 0.0 && most.before_us > 0.0 {
-        format!("{} itself {:.2}x", most.name, most.before_us / most.now_us)
-    } else {
-        format!("{} came or went", most.name)
-    };
     Some(format!(
-        "{} -> {}: {local}. What moved ({} µs a file) was {:.0} % of the time, so at most {:.2}x for the whole. \
-         Predicted {:.2}x, measured {:.2}x ({}): {}.",
+        "{} -> {}: {} µs a file. That was {:.0} % of the time, so at most {:.2}x for the whole. Foretold {:.2}x, \
+         measured {:.2}x ({}): {}.",
         step.from,
         step.to,
         moved(&change.phases),
@@ -347,6 +358,8 @@ fn range_of(bounds: &Bounds, digits: usize) -> String {
 
 /// Three significant digits, which is more than such a machine knows.
 pub fn number(value: f64) -> String {
+    // A sum of nothing is minus nothing.
+    let value = value + 0.0;
     match value.abs() {
         size if size >= 99.95 => format!("{value:.0}"),
         size if size >= 9.995 => format!("{value:.1}"),

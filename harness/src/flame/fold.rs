@@ -30,12 +30,27 @@ pub(crate) struct Fold<'a> {
     pub(crate) samples: u64,
     /// Stacks that left it.
     pub(crate) waits: u64,
-    /// Processor time of the threads that a stopwatch follows, where the whole was asked for.
+    /// Processor time of the threads that a stopwatch follows.
     pub(crate) on_ns: u64,
     /// Those of threads of this process that a stopwatch follows.
     pub(crate) own: u64,
     /// Those of them that lead to the work.
     pub(crate) reached: u64,
+}
+
+/// Which part of the time is drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    On,
+    Off,
+    Both,
+}
+
+impl Part {
+    /// The outermost frames: where both parts are drawn, they are told apart.
+    fn roots<'a>(self, phase: &'a str, sort: &'a str) -> Vec<&'a str> {
+        if self == Part::Both { vec![phase, sort] } else { vec![phase] }
+    }
 }
 
 /// A strand, as stretches with both ends.
@@ -98,33 +113,37 @@ impl<'a> Fold<'a> {
         self.names.missing()
     }
 
-    /// What computes: every sample stands for one period of processor time.
+    /// What computes. A sample stands for the processor time of its thread since the sample before it, so that the whole
+    /// adds up however the sampler keeps its rate: a virtual machine that is not served misses some. Of threads that no
+    /// stopwatch follows, and of other programs, it stands for one period.
     pub(crate) fn on(&mut self, period_ns: u64) {
+        self.stays(Part::On);
         let seen = self.seen;
         for stack in seen.on.iter().filter(|stack| (self.trace.began_ns..self.trace.ended_ns).contains(&stack.at_ns)) {
             // Another program runs while the first stopwatch waits for it.
             let foreign = stack.process != self.process;
-            let thread = if foreign { self.first_thread() } else { stack.thread };
-            let phase = self.phase_at(thread, stack.at_ns);
-            let roots = [phase.map_or(BESIDE, Phase::name)];
-            let frames = self.frames(stack, phase.is_some());
+            let roots = match self.phase_at(if foreign { self.first_thread() } else { stack.thread }, stack.at_ns) {
+                Some(phase) if foreign => phase.name(),
+                Some(_) => continue,
+                None => BESIDE,
+            };
+            let frames = self.names.stack(seen.frames_of(stack), foreign);
             self.samples += 1;
-            self.add(&roots, &frames, period_ns);
+            self.add(&[roots], &frames, period_ns);
         }
     }
 
     /// What waits: a stack that leaves the processor stands for the time until its thread gets one again.
     pub(crate) fn off(&mut self) {
-        self.stays(false);
+        self.stays(Part::Off);
     }
 
-    /// Every moment of every thread that carries a stopwatch. A sample on a processor stands for the processor time of
-    /// its thread since the sample before it, so that the whole adds up however the sampler keeps its rate.
+    /// Every moment of every thread that carries a stopwatch.
     pub(crate) fn wall(&mut self) {
-        self.stays(true);
+        self.stays(Part::Both);
     }
 
-    fn stays(&mut self, on_too: bool) {
+    fn stays(&mut self, part: Part) {
         let (on, leaving) = (by_thread(&self.seen.on), by_thread(&self.seen.leaving));
         let mut switches: HashMap<u32, Vec<Switch>> = HashMap::new();
         for switch in &self.seen.switches {
@@ -141,18 +160,19 @@ impl<'a> Fold<'a> {
                 let mut on_samples = on.get(thread).unwrap_or(&none).iter().copied().peekable();
                 let mut owed = Vec::new();
                 for piece in pieces(&stays, &line.stretches) {
-                    let phase = piece.1.phase.name();
-                    let ns = piece.1.to_ns - piece.1.from_ns;
-                    if piece.0.way != Way::In {
-                        self.off_piece(leaving.get(thread).unwrap_or(&none), piece.0, phase, ns, on_too);
-                    } else if on_too {
-                        self.on_ns += ns;
-                        self.on_piece(&mut on_samples, &piece.1, &mut owed);
+                    match (piece.0.way, part) {
+                        (Way::In, Part::On | Part::Both) => {
+                            self.on_piece(part, &mut on_samples, &piece.1, &mut owed);
+                        }
+                        (Way::Out | Way::Preempted, Part::Off | Part::Both) => {
+                            self.off_piece(part, leaving.get(thread).unwrap_or(&none), piece.0, &piece.1);
+                        }
+                        _ => {}
                     }
                 }
                 // What came after the last sample has no stack.
                 for (phase, ns) in owed {
-                    self.add(&[phase, ON], &["[after the last sample]".to_owned()], ns);
+                    self.add(&part.roots(phase, ON), &["[after the last sample]".to_owned()], ns);
                 }
             }
         }
@@ -162,34 +182,38 @@ impl<'a> Fold<'a> {
     /// A stretch on a processor: each sample in it takes what is owed since the one before.
     fn on_piece(
         &mut self,
+        part: Part,
         samples: &mut std::iter::Peekable<impl Iterator<Item = Stack>>,
         piece: &Piece,
         owed: &mut Vec<(&'static str, u64)>,
     ) {
+        let phase = piece.phase.name();
         let mut from_ns = piece.from_ns;
+        self.on_ns += piece.to_ns - piece.from_ns;
         while let Some(stack) = samples.next_if(|stack| stack.at_ns < piece.to_ns) {
             if stack.at_ns < piece.from_ns {
                 continue;
             }
             let ns = owed.drain(..).map(|(_, ns)| ns).sum::<u64>() + (stack.at_ns - from_ns);
             from_ns = stack.at_ns;
-            let frames = self.frames(&stack, true);
+            let frames = self.frames(&stack);
             self.samples += 1;
-            self.add(&[piece.phase.name(), ON], &frames, ns);
+            self.add(&part.roots(phase, ON), &frames, ns);
         }
-        owed.push((piece.phase.name(), piece.to_ns - from_ns));
+        owed.push((phase, piece.to_ns - from_ns));
     }
 
-    fn off_piece(&mut self, leaving: &[Stack], stay: Stay, phase: &str, ns: u64, wall: bool) {
+    /// A stretch off it: the stack is the one that left.
+    fn off_piece(&mut self, part: Part, leaving: &[Stack], stay: Stay, piece: &Piece) {
         // The stack is noted just before the switch; a thread that has not begun yet, or has ended, has none.
         let noted = leaving.partition_point(|stack| stack.at_ns <= stay.since_ns);
         let stack = leaving[..noted].last().filter(|stack| stay.since_ns - stack.at_ns < 100_000);
-        let mut roots = vec![phase];
-        roots.extend(wall.then_some(OFF));
+        let ns = piece.to_ns - piece.from_ns;
+        let mut roots = part.roots(piece.phase.name(), OFF);
         roots.extend((stay.way == Way::Preempted).then_some("[preempted]"));
         match stack {
             Some(stack) => {
-                let frames = self.frames(stack, true);
+                let frames = self.frames(stack);
                 self.waits += 1;
                 self.add(&roots, &frames, ns);
             }
@@ -197,13 +221,9 @@ impl<'a> Fold<'a> {
         }
     }
 
-    /// The frames from the work inwards, and the count of those that lead there.
-    fn frames(&mut self, stack: &Stack, followed: bool) -> Vec<String> {
-        let foreign = stack.process != self.process;
-        let frames = self.names.stack(self.seen.frames_of(stack), foreign);
-        if foreign || !followed {
-            return frames;
-        }
+    /// The frames from the work inwards, of a thread that a stopwatch follows; those that lead there are counted.
+    fn frames(&mut self, stack: &Stack) -> Vec<String> {
+        let frames = self.names.stack(self.seen.frames_of(stack), false);
         self.own += 1;
         let inner = from_the_work(&frames).or_else(|| from_the_work(&self.walked(stack)?));
         match inner {

@@ -42,8 +42,9 @@ fn watched(prepared: &mut dyn Prepared, kind: Kind) -> Result<Taken> {
         Kind::Wall => fold.wall(),
     }
     taken.requested = match kind {
-        Kind::Cpu | Kind::Kernel => Some(taken.cpu_ns / PERIOD_NS),
         Kind::Off => None,
+        // Other programs are sampled, too, where only what computes is drawn.
+        Kind::Cpu | Kind::Kernel => Some(taken.cpu_ns / PERIOD_NS),
         Kind::Wall => Some(fold.on_ns / PERIOD_NS),
     };
     taken.notes.extend(fold.missing().map(str::to_owned));

@@ -226,11 +226,13 @@ fn open(kind: Kind) -> io::Result<Vec<Ring>> {
     let mut rings = Vec::new();
     for thread in threads()?.into_iter().filter(|thread| *thread != own) {
         for processor in processors()? {
-            if matches!(kind, Kind::Kernel | Kind::Wall) {
-                rings.push(Ring { sampler: ring(&clock(thread, processor))?, leaving: false });
-            }
-            if matches!(kind, Kind::Off | Kind::Wall) {
-                rings.push(Ring { sampler: ring(&switches(thread, processor))?, leaving: true });
+            for (event, leaving) in events(kind, thread, processor) {
+                match ring(&event) {
+                    Ok(sampler) => rings.push(Ring { sampler, leaving }),
+                    // The thread ended since it was listed.
+                    Err(error) if Errno::from_io_error(&error) == Some(Errno::SRCH) => {}
+                    Err(error) => return Err(error),
+                }
             }
         }
     }
@@ -238,6 +240,18 @@ fn open(kind: Kind) -> io::Result<Vec<Ring>> {
         ring.sampler.enable()?;
     }
     Ok(rings)
+}
+
+/// The events of a kind, and whether their stacks leave the processor.
+fn events(kind: Kind, thread: i32, processor: usize) -> Vec<(Builder<'static>, bool)> {
+    let on = matches!(kind, Kind::Kernel | Kind::Wall).then(|| {
+        let mut clock = clock(thread, processor);
+        // Who asks for stacks of switches is told of them anyway.
+        clock.context_switch(kind == Kind::Kernel);
+        (clock, false)
+    });
+    let off = matches!(kind, Kind::Off | Kind::Wall).then(|| (switches(thread, processor), true));
+    on.into_iter().chain(off).collect()
 }
 
 /// The largest ring that the kernel lends.
