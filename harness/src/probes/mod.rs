@@ -103,7 +103,7 @@ pub static PROBES: &[Probe] = &[
 
 /// What counts.
 pub trait Instrument {
-    /// Looks before the work. What is switched by [`switch`] has nothing to do here.
+    /// Looks before the work. What is switched by `switch` has nothing to do here.
     fn start(&mut self) -> Result<()> {
         Ok(())
     }

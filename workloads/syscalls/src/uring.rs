@@ -73,7 +73,7 @@ impl Ring {
 
     /// Makes these files, at most as many as there are chains, and returns when the kernel is done with all of them.
     /// It never replaces a file. What fails is removed, and the first such file is named. Relies on
-    /// [`clear_umask`](crate::clear_umask).
+    /// [`clear_umask`](technique::load::clear_umask).
     pub fn make(&mut self, dir: BorrowedFd<'_>, files: &[RingFile<'_>], lap: &mut Lap) -> Result<()> {
         if self.spoilt {
             bail!("this ring failed before: make a new one");
