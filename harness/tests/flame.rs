@@ -142,13 +142,15 @@ fn deliberate(kind: Kind) -> Option<(Gathered, BTreeMap<&'static str, u64>)> {
     Some((gathered, computed))
 }
 
-/// Both are parts of the run's whole thread time; they may differ by two points of a hundred.
+/// Both are parts of the run's whole thread time. On a machine that was promised to be quiet they differ by two
+/// points of a hundred at most; elsewhere the machine's own noise moves them, and only a gross error counts.
 #[track_caller]
 fn assert_near(what: &str, gathered: &Gathered, drawn_ns: u64, true_ns: f64) {
+    let limit = if absent::required("quiet") { 2.0 } else { 15.0 };
     let points = |ns: f64| 100.0 * ns / gathered.thread_ns as f64;
     let (drawn, truly) = (points(drawn_ns as f64), points(true_ns));
     eprintln!("{} {what}: drawn {drawn:.2} %, truly {truly:.2} %", gathered.kind.name());
-    assert!((drawn - truly).abs() <= 2.0, "{what}: drawn {drawn:.2} %, truly {truly:.2} % of the run");
+    assert!((drawn - truly).abs() <= limit, "{what}: drawn {drawn:.2} %, truly {truly:.2} % of the run");
 }
 
 fn holds(gathered: &Gathered, phase: Phase, frames: &[&str]) -> bool {
@@ -164,7 +166,8 @@ fn wall_shows_spin_sleep_and_sync_at_their_true_share() {
         assert_near(phase.name(), &gathered, gathered.time_of(phase.name()), gathered.phases[phase.name()]);
     }
     let trust = gathered.trust();
-    assert!((trust.whole.unwrap() - 1.0).abs() <= 0.02, "{trust:?}");
+    let limit = if absent::required("quiet") { 0.02 } else { 0.15 };
+    assert!((trust.whole.unwrap() - 1.0).abs() <= limit, "{trust:?}");
     assert!(trust.reach.unwrap() >= 0.9, "{trust:?}");
     assert!(holds(&gathered, DECODE, &["[on-cpu]", "spin_deliberately"]));
     assert!(holds(&gathered, RENAME, &["[off-cpu]", "nanosleep"]));
@@ -287,7 +290,8 @@ fn workers_are_followed() {
     let _alone = alone();
     let Some(gathered) = taken(&mut Crew, Kind::Wall) else { return };
     let trust = gathered.trust();
-    assert!((trust.whole.unwrap() - 1.0).abs() <= 0.02, "{trust:?}");
+    let limit = if absent::required("quiet") { 0.02 } else { 0.15 };
+    assert!((trust.whole.unwrap() - 1.0).abs() <= limit, "{trust:?}");
     assert!(trust.reach.unwrap() >= 0.9, "{trust:?}");
     assert_near("hash", &gathered, gathered.time_of(HASH.name()), gathered.phases[HASH.name()]);
     assert!(holds(&gathered, HASH, &["[a worker]", "compute_otherwise"]));
