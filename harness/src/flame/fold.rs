@@ -2,7 +2,7 @@
 
 use super::names::Names;
 use super::walk::Walker;
-use super::watch::{Seen, Stack, Switch, Way};
+use super::watch::{PERIOD_NS, Seen, Stack, Switch, Way};
 use std::collections::{BTreeMap, HashMap};
 use technique::Trace;
 use technique::phase::Phase;
@@ -113,10 +113,9 @@ impl<'a> Fold<'a> {
         self.names.missing()
     }
 
-    /// What computes. A sample stands for the processor time of its thread since the sample before it, so that the whole
-    /// adds up however the sampler keeps its rate: a virtual machine that is not served misses some. Of threads that no
-    /// stopwatch follows, and of other programs, it stands for one period.
-    pub(crate) fn on(&mut self, period_ns: u64) {
+    /// What computes. A sample stands for one period, or, where the sampler missed some (a virtual machine is not always
+    /// served), for all processor time of its thread since the sample before it.
+    pub(crate) fn on(&mut self) {
         self.stays(Part::On);
         let seen = self.seen;
         for stack in seen.on.iter().filter(|stack| (self.trace.began_ns..self.trace.ended_ns).contains(&stack.at_ns)) {
@@ -129,7 +128,7 @@ impl<'a> Fold<'a> {
             };
             let frames = self.names.stack(seen.frames_of(stack), foreign);
             self.samples += 1;
-            self.add(&[roots], &frames, period_ns);
+            self.add(&[roots], &frames, PERIOD_NS);
         }
     }
 
@@ -138,7 +137,8 @@ impl<'a> Fold<'a> {
         self.stays(Part::Off);
     }
 
-    /// Every moment of every thread that carries a stopwatch.
+    /// Every moment of every thread that carries a stopwatch. A sample stands for the processor time since the sample
+    /// before it, so that the whole adds up.
     pub(crate) fn wall(&mut self) {
         self.stays(Part::Both);
     }
@@ -170,8 +170,8 @@ impl<'a> Fold<'a> {
                         _ => {}
                     }
                 }
-                // What came after the last sample has no stack.
-                for (phase, ns) in owed {
+                // What came after the last sample has no stack; it is drawn where the whole must add up.
+                for (phase, ns) in owed.into_iter().filter(|_| part == Part::Both) {
                     self.add(&part.roots(phase, ON), &["[after the last sample]".to_owned()], ns);
                 }
             }
@@ -194,7 +194,8 @@ impl<'a> Fold<'a> {
             if stack.at_ns < piece.from_ns {
                 continue;
             }
-            let ns = owed.drain(..).map(|(_, ns)| ns).sum::<u64>() + (stack.at_ns - from_ns);
+            let since_ns = owed.drain(..).map(|(_, ns)| ns).sum::<u64>() + (stack.at_ns - from_ns);
+            let ns = if part == Part::On && since_ns < 2 * PERIOD_NS { PERIOD_NS } else { since_ns };
             from_ns = stack.at_ns;
             let frames = self.frames(&stack);
             self.samples += 1;

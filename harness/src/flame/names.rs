@@ -300,7 +300,7 @@ mod tests {
             ("{closure#3}<a::b>", "restore::restore::{closure#3}"),
             ("harness::measured::measured", "harness::measured::measured"),
         ] {
-            assert_eq!(called(name, Some(Path::new("/work/workloads/restore/src/restore.rs"))), bare);
+            assert_eq!(called(name, Some(Path::new("/w/workloads/restore/src/restore.rs"))), bare);
         }
     }
 

@@ -245,7 +245,7 @@ impl Done {
             ("timeline.json", exports[2].as_bytes()),
         ];
         write(&dir, &files)?;
-        let failure = trust.failure(gathered.runs);
+        let failure = trust.failure(gathered);
         self.failed |= failure.is_some();
         self.made += 1;
         self.last = Some(dir.join("flame.svg"));

@@ -37,7 +37,7 @@ fn watched(prepared: &mut dyn Prepared, kind: Kind) -> Result<Taken> {
     let mut taken = Taken::of(&reading, &trace);
     let mut fold = Fold::of(&seen, &trace);
     match kind {
-        Kind::Cpu | Kind::Kernel => fold.on(PERIOD_NS),
+        Kind::Cpu | Kind::Kernel => fold.on(),
         Kind::Off => fold.off(),
         Kind::Wall => fold.wall(),
     }

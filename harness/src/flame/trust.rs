@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 
 /// Fewer stacks than this that lead to the work, and the pass has failed.
 pub const REACH: f64 = 0.90;
+/// From so many stacks on, that is more than chance.
+const COUNTED: u64 = 100;
 /// The whole of a wall graph against threads times wall.
 const WHOLE: f64 = 0.02;
 /// Phase shares of a wall graph against the stopwatch's.
@@ -176,8 +178,8 @@ impl Gathered {
 
 impl Trust {
     /// Why the pass has failed, if it has.
-    pub fn failure(&self, runs: u64) -> Option<String> {
-        let reach = self.reach.filter(|reach| *reach < REACH);
+    pub fn failure(&self, gathered: &Gathered) -> Option<String> {
+        let reach = self.reach.filter(|reach| *reach < REACH && gathered.own >= COUNTED);
         if let Some(reach) = reach {
             return Some(format!(
                 "only {:.1} % of stacks lead to `measured`, and {:.0} % must: build with the frame pointers that \
@@ -188,7 +190,10 @@ impl Trust {
         }
         let off = self.whole.filter(|whole| (whole - 1.0).abs() > WHOLE);
         if let Some(whole) = off {
-            return Some(format!("the whole is {whole:.3} of threads x wall, and may be off by {WHOLE} ({runs} runs)"));
+            return Some(format!(
+                "the whole is {whole:.3} of threads x wall, and may be off by {WHOLE} ({} runs)",
+                gathered.runs
+            ));
         }
         let far = self.points.as_ref().filter(|(_, points)| points.abs() > POINTS);
         far.map(|(phase, points)| {
@@ -287,7 +292,7 @@ mod tests {
     #[test]
     fn a_sound_graph_is_trusted() {
         let trust = gathered().trust();
-        assert_eq!(trust.failure(2), None);
+        assert_eq!(trust.failure(&gathered()), None);
         assert!((trust.slower - 1.05).abs() < 1e-9 && (trust.whole.unwrap() - 1.01).abs() < 1e-9);
         let (phase, points) = trust.points.unwrap();
         assert!((phase == "create" || phase == "sync") && (points.abs() - 1.405).abs() < 0.1, "{phase} {points}");
@@ -296,14 +301,14 @@ mod tests {
     #[test]
     fn a_graph_whose_stacks_are_cut_fails() {
         let cut = Gathered { reached: 89, ..gathered() };
-        assert!(cut.trust().failure(2).unwrap().contains("89.0 %"));
+        assert!(cut.trust().failure(&cut).unwrap().contains("89.0 %"));
     }
 
     #[test]
     fn a_graph_that_does_not_add_up_fails() {
         let short = Gathered { thread_ns: 104, ..gathered() };
-        assert!(short.trust().failure(2).unwrap().contains("threads x wall"));
+        assert!(short.trust().failure(&short).unwrap().contains("threads x wall"));
         let askew = Gathered { phases: [("create".to_owned(), 50.0), ("sync".to_owned(), 50.0)].into(), ..gathered() };
-        assert!(askew.trust().failure(2).unwrap().contains("points off"));
+        assert!(askew.trust().failure(&askew).unwrap().contains("points off"));
     }
 }
