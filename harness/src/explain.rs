@@ -14,7 +14,7 @@ use fixtures::Fixture;
 use reports::record::{Counted, Counts, Reading};
 use reports::summary::{Row, Summary, summaries};
 use reports::table::wrap;
-use reports::terminal::number;
+use reports::terminal::{labelled, number};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -44,7 +44,13 @@ pub fn explain(row: &str, on: &str, telling: Telling) -> Result<Said> {
         None => lines.push(format!("time      not measured yet: assay run {}/{}", workload.name, variant.name)),
         Some((summary, row)) => lines.extend(time_text(summary, row)),
     }
-    let text: String = lines.iter().map(|line| wrap(line, width(), 10) + "\n").collect();
+    let text: String = lines
+        .iter()
+        .map(|line| match line.split_once("  ") {
+            Some((label, said)) => labelled(label, said.trim_start(), width()),
+            None => wrap(line, width(), 0) + "\n",
+        })
+        .collect();
     let calls = match &foretold {
         Foretold::Calls(calls) => json!(calls),
         Foretold::Nothing(why) => json!({"absent": why}),
@@ -101,7 +107,12 @@ enum Foretold {
 fn foretell_and_count(workload: &Workload, variant: &Variant, fixture: &Fixture) -> Result<(Foretold, Counts)> {
     let scratch = match Scratch::take(&default_place(4 * fixture.tally.bytes + (64 << 20))) {
         Ok(scratch) => scratch,
-        Err(error) => return Ok((Foretold::Nothing(format!("not foretold now: {error}")), Counts::default())),
+        Err(error) => {
+            return Ok((
+                Foretold::Nothing(format!("not foretold now: {error}").replace("\n  do  ", "; ")),
+                Counts::default(),
+            ));
+        }
     };
     let errand = Errand {
         workload: workload.name.to_owned(),

@@ -30,7 +30,7 @@ pub fn render(run: &Run, width: usize) -> String {
 }
 
 /// A sentence behind a word in the margin.
-fn labelled(label: &str, text: &str, width: usize) -> String {
+pub fn labelled(label: &str, text: &str, width: usize) -> String {
     const MARGIN: usize = 9;
     let text = wrap(&printable(text), width.saturating_sub(MARGIN).max(MARGIN), 0);
     let mut shown = String::new();
