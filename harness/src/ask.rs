@@ -20,6 +20,10 @@ pub struct Ask {
     pub scratch: Option<PathBuf>,
     /// Whether what is read shall come from the disk.
     pub cold: bool,
+    /// The processors that every row must stay on.
+    pub pin: Option<Vec<usize>>,
+    /// How long to wait for a machine on which nothing else runs.
+    pub wait: Duration,
     /// The seed of the order of samples.
     pub seed: u64,
     /// The longest that a sample may take.

@@ -5,6 +5,7 @@ use crate::signals;
 use anyhow::{Context, Result};
 use std::io::Read;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Duration;
@@ -24,8 +25,12 @@ pub enum Ended {
 
 /// Sends a child on an errand.
 pub fn send(errand: &Errand, limit: Duration) -> Result<Ended> {
-    let exe = std::env::current_exe().context("finding this program")?;
-    let mut child = Command::new(exe)
+    send_to(&std::env::current_exe().context("finding this program")?, errand, limit)
+}
+
+/// Sends a child of that build on an errand.
+pub fn send_to(program: &Path, errand: &Errand, limit: Duration) -> Result<Ended> {
+    let mut child = Command::new(program)
         .arg("once")
         .arg(serde_json::to_string(errand)?)
         .stdin(Stdio::null())

@@ -2,14 +2,16 @@
 
 use crate::ask::{Ask, Rounds};
 use crate::catalogue::{ALONE, choose, peer};
+use crate::compare::{self, CompareArgs};
 use crate::flame::show::{FlameArgs, flame};
-use crate::pace::parse_duration;
+use crate::pace::{parse_duration, parse_wait};
 use crate::progress::Telling;
 use crate::refusal::{Exit, Refusal, exit_of};
 use crate::say::say;
 use crate::{doctor, explain, fixture, list, once, probes, rounds};
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
+use rustix::thread::CpuSet;
 use serde_json::{Value, json};
 use std::io::Write;
 use std::path::PathBuf;
@@ -51,6 +53,8 @@ enum Command {
     },
     /// Measure rows against each other
     Run(RunArgs),
+    /// What changed between two rows, two builds or two runs, and is it so?
+    Compare(CompareArgs),
     /// Print the table of a run again
     Show {
         /// A run's name or its record file; the last run if left away
@@ -77,6 +81,12 @@ enum Command {
         /// What to do, as JSON
         errand: String,
     },
+    /// Works block by block, as it is told; comparisons call this
+    #[command(hide = true)]
+    Work {
+        /// What to do, as JSON
+        orders: String,
+    },
     /// Keeps tracepoints in place while children count; the runner calls this
     #[command(hide = true)]
     Hold,
@@ -86,7 +96,8 @@ enum Command {
 struct RunArgs {
     /// WORKLOAD or WORKLOAD/ROW; everything if left away. One row brings its baseline and its floor along
     rows: Vec<String>,
-    /// Only the baseline, the ladder and the rows that end it, the peers and the floor: no step alone
+    /// Only the baseline, what it were without a phase, the ladder and the rows that end it, the peers and the floor:
+    /// no step alone
     #[arg(long)]
     ladder: bool,
     /// Fixture or recipe file (may be given more than once); each workload's first if left away
@@ -104,6 +115,12 @@ struct RunArgs {
     /// Drop the page cache before each sample, so that what is read comes from the disk (needs root)
     #[arg(long)]
     cold: bool,
+    /// Keep every row on these processors: 0, or 0,1, or 0-3 [default: the kernel chooses]
+    #[arg(long, value_name = "CPUS", value_parser = processors)]
+    pin: Option<Processors>,
+    /// Wait so long for other programs to be quiet before each workload, and say whether they were; 0s waits not
+    #[arg(long, value_name = "TIME", value_parser = parse_wait, default_value = "3s")]
+    wait: Duration,
     /// A program of yours as a row (may be repeated): 'cp=cp -a {source}/. {target}'. {source} is the tree to bring
     /// back, {target} the empty directory to fill; words are split at spaces, and no shell is asked
     #[arg(long, value_name = "NAME=COMMAND")]
@@ -200,6 +217,7 @@ fn dispatch(cli: Cli) -> Result<Said> {
     match cli.command {
         Command::List { workload } => list::list(workload.as_deref()),
         Command::Run(arguments) => run(arguments, telling),
+        Command::Compare(arguments) => compare::compare(&arguments, telling, command_line()),
         Command::Show { run } => list::show(run.as_deref()),
         Command::Explain { row, on } => explain::explain(&row, &on, telling),
         Command::Flame(arguments) => flame(&arguments, telling),
@@ -214,6 +232,13 @@ fn dispatch(cli: Cli) -> Result<Said> {
             let answer = serde_json::to_string(&once::run(&errand)?)? + "\n";
             Ok(Said::fine("assay.once/1", answer, Value::Null))
         }
+        Command::Work { orders } => {
+            let orders = serde_json::from_str(&orders).map_err(|error| {
+                Refusal::usage(format!("these are no orders: {error}"), "comparisons know the form")
+            })?;
+            compare::worker::work(&orders)?;
+            Ok(Said::fine("assay.work/1", String::new(), Value::Null))
+        }
         Command::Hold => {
             probes::hold::hold()?;
             Ok(Said::fine("assay.hold/1", String::new(), Value::Null))
@@ -225,7 +250,10 @@ fn run(arguments: RunArgs, telling: Telling) -> Result<Said> {
     let mut choices = choose(&arguments.rows)?;
     if arguments.ladder {
         for choice in &mut choices {
-            choice.variants.retain(|variant| !variant.name.starts_with(ALONE));
+            let baseline = choice.workload.baseline().name;
+            choice.variants.retain(|variant| {
+                !variant.name.starts_with(ALONE) && variant.stub.is_none_or(|stub| stub.of == baseline)
+            });
         }
     }
     for text in &arguments.peer {
@@ -251,6 +279,8 @@ fn run(arguments: RunArgs, telling: Telling) -> Result<Said> {
         rounds,
         scratch: arguments.scratch,
         cold: arguments.cold,
+        pin: arguments.pin.map(|pin| pin.0),
+        wait: arguments.wait,
         seed: arguments.seed,
         limit: arguments.limit,
         telling,
@@ -259,6 +289,28 @@ fn run(arguments: RunArgs, telling: Telling) -> Result<Said> {
     let mut said = list::show(done.record.to_str())?;
     said.exit = done.exit;
     Ok(said)
+}
+
+/// Processors by number.
+#[derive(Clone)]
+struct Processors(Vec<usize>);
+
+/// `0`, `0,1` or `0-3`.
+fn processors(text: &str) -> Result<Processors, String> {
+    let wrong = || format!("{text:?} names no processors; write 0, or 0,1, or 0-3");
+    let mut numbers = Vec::new();
+    for part in text.split(',') {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        let number = |word: &str| word.parse::<usize>().ok().filter(|number| *number < CpuSet::MAX_CPU);
+        let (first, last) = (number(first).ok_or_else(wrong)?, number(last).ok_or_else(wrong)?);
+        if first > last {
+            return Err(wrong());
+        }
+        numbers.extend(first..=last);
+    }
+    numbers.sort_unstable();
+    numbers.dedup();
+    Ok(Processors(numbers))
 }
 
 /// The command that repeats this run.
@@ -316,6 +368,16 @@ mod tests {
     #[test]
     fn the_command_line_is_sound() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn processors_are_read_as_people_write_them() {
+        let read = |text| processors(text).map(|one| one.0);
+        assert_eq!(read("0"), Ok(vec![0]));
+        assert_eq!(read("3,0-1"), Ok(vec![0, 1, 3]));
+        for nonsense in ["", "a", "1-", "2-1", "-1", "0,,1", "99999"] {
+            assert!(read(nonsense).is_err(), "{nonsense}");
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ use crate::probes::hold::Holder;
 use crate::progress::Telling;
 use crate::refusal::Refusal;
 use crate::scratch::{Scratch, default_place};
+use crate::stage::Stage;
 use anyhow::Result;
 use fixtures::Fixture;
 use reports::record::{Counted, Counts, Reading};
@@ -70,7 +71,8 @@ pub fn explain(row: &str, on: &str, telling: Telling) -> Result<Said> {
     Ok(Said::fine("assay.explain/1", text, document))
 }
 
-fn find(row: &str) -> Result<(&'static Workload, &'static Variant)> {
+/// The row of that name, whichever workload has it.
+pub fn find(row: &str) -> Result<(&'static Workload, &'static Variant)> {
     if let Some((workload, name)) = row.split_once('/') {
         let workload = catalogue::workload(workload)?;
         return Ok((workload, catalogue::variant_of(workload, name)?));
@@ -114,18 +116,9 @@ fn foretell_and_count(workload: &Workload, variant: &Variant, fixture: &Fixture)
             ));
         }
     };
-    let errand = Errand {
-        workload: workload.name.to_owned(),
-        variant: variant.name.to_owned(),
-        peer: None,
-        pass: Pass::Ready,
-        cold: false,
-        source: fixture.dir.clone(),
-        target: scratch.path().join("target"),
-        kept: scratch.path().join("kept"),
-        tally: fixture.tally,
-    };
-    std::fs::create_dir_all(&errand.target)?;
+    let mut stage = Stage::set(&scratch, "explain")?;
+    stage.fresh()?;
+    let errand = stage.errand(workload.name, variant.name, fixture);
     let limit = Duration::from_mins(5);
     let foretold = match send(&errand, limit)? {
         Ended::Answered(Answer::Ready(Some(calls))) => Foretold::Calls(calls),
@@ -139,8 +132,7 @@ fn foretell_and_count(workload: &Workload, variant: &Variant, fixture: &Fixture)
     };
     // It lets go when it is dropped; no clock runs here that would have to wait for that.
     let _holder = Holder::start()?;
-    let errand = Errand { pass: Pass::Counts, target: scratch.path().join("counted"), ..errand };
-    std::fs::create_dir_all(&errand.target)?;
+    let errand = Errand { pass: Pass::Counts, target: stage.fresh()?, ..errand };
     let counted = match send(&errand, limit)? {
         Ended::Answered(Answer::Reading(Reading { counts: Some(counts), .. })) => *counts,
         other => uncounted(&format!("not counted: {other:?}")),

@@ -4,7 +4,9 @@ pub mod catalogue;
 pub mod measured;
 
 pub mod ask;
+pub mod calibration;
 pub mod child;
+pub mod compare;
 pub mod once;
 pub mod rounds;
 
@@ -14,11 +16,14 @@ pub mod probes;
 pub mod home;
 pub mod machine;
 pub mod pace;
+pub mod plant;
 pub mod progress;
 pub mod removal;
 pub mod say;
 pub mod scratch;
 pub mod signals;
+pub mod stage;
+pub mod surroundings;
 
 pub mod cli;
 pub mod doctor;

@@ -42,14 +42,14 @@ pub fn reading_traced(prepared: &mut dyn Prepared) -> Result<(Reading, Trace)> {
 fn read_around(run: impl FnOnce() -> Result<Times>) -> Result<(Reading, Times)> {
     // The clock looks into /sys the first time, to choose itself; that is not part of the work.
     Clock::best();
-    let before = processor_ns()?;
+    let before = Used::now()?;
     let times = run()?;
-    let after = processor_ns()?;
-    let ns = |of: usize| u64::try_from(after[of] - before[of]).unwrap_or(0);
+    let used = Used::now()?.since(&before);
     let reading = Reading {
         wall_ns: u64::try_from(times.wall.as_nanos()).expect("no run lasts 584 years"),
-        user_ns: ns(0),
-        system_ns: ns(1),
+        user_ns: used.user_ns,
+        system_ns: used.system_ns,
+        involuntary: used.involuntary,
         workers: times.workers,
         phases: times
             .phases
@@ -66,15 +66,47 @@ fn read_around(run: impl FnOnce() -> Result<Times>) -> Result<(Reading, Times)> 
     Ok((reading, times))
 }
 
-/// Processor time of this process and of the children it waited for: user, system.
-fn processor_ns() -> Result<[i64; 2]> {
-    let mut ns = [0, 0];
-    for who in [UsageWho::RUSAGE_SELF, UsageWho::RUSAGE_CHILDREN] {
-        let usage = getrusage(who)?;
-        ns[0] += usage.user_time().num_nanoseconds();
-        ns[1] += usage.system_time().num_nanoseconds();
+/// What this process, all its threads, and the children that it waited for have used so far.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Used {
+    /// Processor time in user mode, in nanoseconds.
+    pub user_ns: u64,
+    /// The same in the kernel.
+    pub system_ns: u64,
+    /// How often the processor was given away to wait for something.
+    pub voluntary: u64,
+    /// How often it was taken away.
+    pub involuntary: u64,
+    /// Page faults that a disk had to answer.
+    pub major_faults: u64,
+}
+
+impl Used {
+    /// Until now.
+    pub fn now() -> Result<Used> {
+        let mut used = Used::default();
+        let count = |value: i64| u64::try_from(value).unwrap_or(0);
+        for who in [UsageWho::RUSAGE_SELF, UsageWho::RUSAGE_CHILDREN] {
+            let usage = getrusage(who)?;
+            used.user_ns += count(usage.user_time().num_nanoseconds());
+            used.system_ns += count(usage.system_time().num_nanoseconds());
+            used.voluntary += count(usage.voluntary_context_switches());
+            used.involuntary += count(usage.involuntary_context_switches());
+            used.major_faults += count(usage.major_page_faults());
+        }
+        Ok(used)
     }
-    Ok(ns)
+
+    /// What was used since then.
+    pub fn since(&self, before: &Used) -> Used {
+        Used {
+            user_ns: self.user_ns.saturating_sub(before.user_ns),
+            system_ns: self.system_ns.saturating_sub(before.system_ns),
+            voluntary: self.voluntary.saturating_sub(before.voluntary),
+            involuntary: self.involuntary.saturating_sub(before.involuntary),
+            major_faults: self.major_faults.saturating_sub(before.major_faults),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -3,11 +3,13 @@
 use crate::catalogue;
 use crate::flame::{self, Kind, Taken};
 use crate::measured::reading;
+use crate::plant::{Plant, Planted};
 use crate::probes::Probes;
 use crate::probes::traced::{self, Traced};
 use crate::refusal::Refusal;
 use anyhow::{Context, Result};
 use reports::record::Reading;
+use rustix::thread::{CpuSet, sched_setaffinity};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -28,6 +30,12 @@ pub struct Errand {
     pub pass: Pass,
     /// Whether what is read shall be dropped from the page cache first.
     pub cold: bool,
+    /// The processors that it must stay on.
+    #[serde(default)]
+    pub pin: Option<Vec<usize>>,
+    /// Something to add to the work.
+    #[serde(default)]
+    pub plant: Plant,
     /// The fixture's tree.
     pub source: PathBuf,
     /// The place to fill.
@@ -100,6 +108,9 @@ pub fn run(errand: &Errand) -> Result<Answer> {
     // A child whose runner was killed has nobody to answer to; it must not go on writing.
     let kill = rustix::process::Signal::KILL;
     rustix::process::set_parent_process_death_signal(Some(kill)).context("tying the child to its runner")?;
+    if let Some(pin) = &errand.pin {
+        stay_on(pin)?;
+    }
     // Before anything else: what counts must be there before the threads that it is to count.
     let probes = match errand.pass {
         Pass::Counts => match probes(errand)? {
@@ -124,6 +135,9 @@ pub fn run(errand: &Errand) -> Result<Answer> {
     if errand.pass == Pass::Ready {
         let calls = prepared.calls().map(|calls| calls.iter().map(|(name, n)| (name.to_owned(), n)).collect());
         return Ok(Answer::Ready(calls));
+    }
+    if errand.plant != Plant::default() {
+        prepared = Box::new(Planted::new(prepared, errand.plant, &site)?);
     }
     set_cache(&site, errand.cold)?;
     let_threads_sleep()?;
@@ -157,6 +171,25 @@ fn probes(errand: &Errand) -> Result<ControlFlow<Answer, Probes>> {
     })
 }
 
+/// All threads that start from here on stay on these processors, and so do the programs that they start.
+pub fn stay_on(processors: &[usize]) -> Result<()> {
+    let mut set = CpuSet::new();
+    for processor in processors {
+        set.set(*processor);
+    }
+    sched_setaffinity(None, &set).map_err(|error| {
+        Refusal::unfit(
+            format!("cannot stay on processor {}: {error}", list_of(processors)),
+            "name processors that this machine has and that this process may use: `nproc` tells how many",
+        )
+    })
+}
+
+/// `0,1`, as it is asked for.
+pub fn list_of(processors: &[usize]) -> String {
+    processors.iter().map(usize::to_string).collect::<Vec<_>>().join(",")
+}
+
 fn absent_or(error: anyhow::Error, doing: &'static str) -> Result<Answer> {
     match error.downcast::<Absent>() {
         Ok(absent) => Ok(Answer::Absent { why: absent.why, mend: absent.mend }),
@@ -165,7 +198,7 @@ fn absent_or(error: anyhow::Error, doing: &'static str) -> Result<Answer> {
 }
 
 /// Warm: all that `prepare` kept is read once. Cold: the kernel drops what it can; only root may ask for that.
-fn set_cache(site: &Site, cold: bool) -> Result<()> {
+pub fn set_cache(site: &Site, cold: bool) -> Result<()> {
     if cold {
         rustix::fs::sync();
         std::fs::write("/proc/sys/vm/drop_caches", "3").map_err(|error| {
@@ -182,7 +215,7 @@ fn set_cache(site: &Site, cold: bool) -> Result<()> {
 
 /// Waits until no other thread of this process runs: a pool that getting ready has used still looks for work a while,
 /// which is no part of the work. A thread that never sleeps is not waited for for long.
-fn let_threads_sleep() -> Result<()> {
+pub fn let_threads_sleep() -> Result<()> {
     const LOOKS: u32 = 200;
     const BETWEEN: Duration = Duration::from_micros(500);
     let own = rustix::thread::gettid().as_raw_nonzero().to_string();

@@ -55,6 +55,14 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
     Ok(Duration::from_secs_f64(value * unit))
 }
 
+/// The same, or nothing at all: `0s`.
+pub fn parse_wait(text: &str) -> Result<Duration, String> {
+    if text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic()) == "0" {
+        return Ok(Duration::ZERO);
+    }
+    parse_duration(text)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

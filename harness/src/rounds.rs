@@ -3,7 +3,7 @@
 use crate::ask::{Ask, Rounds};
 use crate::catalogue::Choice;
 use crate::child::{Ended, send};
-use crate::once::{Answer, Errand, Pass};
+use crate::once::{Answer, Errand, Pass, list_of};
 use crate::pace::{Pace, clock_of, now};
 use crate::probes::hold::Holder;
 use crate::progress::Progress;
@@ -11,10 +11,12 @@ use crate::refusal::{Exit, Refusal};
 use crate::removal::remove_tree;
 use crate::say::say;
 use crate::scratch::{Scratch, default_place, filesystem, free};
+use crate::stage::Stage;
+use crate::surroundings::{Moment, wait_for_quiet};
 use crate::{home, machine, signals};
 use anyhow::{Context, Result};
 use fixtures::{Fixture, Tally};
-use reports::record::{self, Absent, Condition, End, Failed, Header, Line, Note, Plan, Sample};
+use reports::record::{self, Absent, Beside, Condition, End, Failed, Header, Line, Note, Plan, Sample};
 use std::collections::HashSet;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
@@ -55,12 +57,15 @@ pub fn run(ask: &Ask) -> Result<Done> {
             Rounds::Count(_) => Duration::ZERO,
             Rounds::Budget(all) => all / u32::try_from(entries.len()).unwrap_or(u32::MAX),
         };
-        let mut trial = Trial::begin(ask, entry, at, budget, &scratch, &filesystem)?;
+        let mut trial = Trial::begin(ask, entry, at, budget, &scratch)?;
         trial.get_ready(&mut record)?;
         if let Some(holder) = holder.take() {
             holder.wait()?;
         }
+        let before = wait_for_quiet(ask.wait, ask.telling);
+        let moment = Moment::now();
         how = trial.measure(&mut record)?;
+        record.line(&Line::Beside(Beside { plan: at, before, during: moment.since() }))?;
         if how != "interrupted" {
             holder = Some(trial.count(&mut record)?);
             if signals::asked_to_stop() {
@@ -208,6 +213,7 @@ fn plan(ask: &Ask, entry: &Entry, filesystem: &str) -> Plan {
         condition: Condition {
             cache: if ask.cold { "cold" } else { "warm" }.to_owned(),
             filesystem: filesystem.to_owned(),
+            pinned: ask.pin.as_deref().map(list_of),
         },
         variants: entry
             .choice
@@ -217,6 +223,10 @@ fn plan(ask: &Ask, entry: &Entry, filesystem: &str) -> Plan {
                 name: variant.name.to_owned(),
                 what: variant.what.to_owned(),
                 promises: variant.technique.promises().iter().map(|promise| promise.name().to_owned()).collect(),
+                stub: variant
+                    .stub
+                    .filter(|stub| has(stub.of))
+                    .map(|stub| record::Stub { of: stub.of.to_owned(), without: stub.without.name().to_owned() }),
             })
             .collect(),
         ladder: workload.ladder.iter().filter(|name| has(name)).map(|name| (*name).to_owned()).collect(),
@@ -230,57 +240,36 @@ struct Trial<'a> {
     entry: &'a Entry,
     at: usize,
     budget: Duration,
-    dir: PathBuf,
-    on_tmpfs: bool,
+    stage: Stage,
     errand: Errand,
     expected: Outcome,
     out: HashSet<&'static str>,
-    /// Rounds that were measured; the counts pass comes after them, and has this number.
+    /// Rounds that were measured.
     rounds: u32,
     trash: u64,
     trash_limit: u64,
-    used: u64,
     removed_early: bool,
     failed: bool,
 }
 
 impl<'a> Trial<'a> {
-    fn begin(
-        ask: &'a Ask,
-        entry: &'a Entry,
-        at: usize,
-        budget: Duration,
-        scratch: &Scratch,
-        filesystem: &str,
-    ) -> Result<Trial<'a>> {
-        let dir = scratch.path().join(format!("trial-{at}"));
-        std::fs::create_dir_all(dir.join("kept")).with_context(|| format!("making {}", dir.display()))?;
-        let errand = Errand {
-            workload: entry.choice.workload.name.to_owned(),
-            variant: String::new(),
-            peer: None,
-            pass: Pass::Ready,
-            cold: ask.cold,
-            source: entry.fixture.dir.clone(),
-            target: dir.join("target"),
-            kept: dir.join("kept"),
-            tally: entry.fixture.tally,
-        };
+    fn begin(ask: &'a Ask, entry: &'a Entry, at: usize, budget: Duration, scratch: &Scratch) -> Result<Trial<'a>> {
+        let stage = Stage::set(scratch, &format!("trial-{at}"))?;
+        let errand = stage.errand(entry.choice.workload.name, "", &entry.fixture);
+        let errand = Errand { cold: ask.cold, pin: ask.pin.clone(), ..errand };
         let expected = (entry.choice.workload.expected)(&errand.site()).context("reading what should come out")?;
         Ok(Trial {
             ask,
             entry,
             at,
             budget,
-            dir,
-            on_tmpfs: filesystem == "tmpfs",
+            stage,
             errand,
             expected,
             out: HashSet::new(),
             rounds: 0,
             trash: 0,
             trash_limit: TRASH_LIMIT.min(free(scratch.path())? / 3),
-            used: 0,
             removed_early: false,
             failed: false,
         })
@@ -291,10 +280,11 @@ impl<'a> Trial<'a> {
         self.each(record, "prepare", Pass::Ready, None)
     }
 
-    /// Counts what each row does, once the clock is done: tracepoints that are in place cost every call a little.
+    /// Counts what each row does, at the end of the last round: tracepoints that are in place cost every call a
+    /// little, so no other pass may follow.
     fn count(&mut self, record: &mut Record) -> Result<Holder> {
         let mut holder = Holder::start()?;
-        let counted = self.each(record, "count", Pass::Counts, Some(self.rounds));
+        let counted = self.each(record, "count", Pass::Counts, Some(self.rounds.saturating_sub(1)));
         holder.let_go();
         counted.map(|()| holder)
     }
@@ -474,33 +464,19 @@ impl<'a> Trial<'a> {
         }
     }
 
-    /// An empty target under a name of its own. The tree of the sample before stays where it is until the end:
-    /// removing it now would make the next row's creates dearer (ext4 without a journal avoids inodes that were freed
-    /// lately). Memory has no such trap, and is needed again.
     fn reset_target(&mut self, record: &mut Record) -> Result<()> {
-        if self.on_tmpfs {
-            let last = self.errand.target.clone();
-            clear_away(record, &last)?;
+        if let Some(stale) = self.stage.stale() {
+            clear_away(record, stale)?;
         }
-        self.used += 1;
         self.trash += self.entry.fixture.tally.bytes;
-        let target = self.dir.join("targets").join(format!("{:06}", self.used));
-        std::fs::create_dir_all(&target).with_context(|| format!("making {}", target.display()))?;
-        if !self.on_tmpfs {
-            let place = File::open(&target).with_context(|| format!("opening {}", target.display()))?;
-            rustix::fs::syncfs(&place).with_context(|| format!("syncing {}", target.display()))?;
-        }
-        self.errand.target = target;
+        self.errand.target = self.stage.fresh()?;
         Ok(())
     }
 
     fn empty_trash(&mut self, record: &mut Record) -> Result<()> {
-        if !self.on_tmpfs {
-            self.removed_early = true;
-        }
+        self.removed_early |= self.stage.keeps_trees();
         self.trash = 0;
-        let targets = self.dir.join("targets");
-        clear_away(record, &targets)
+        clear_away(record, &self.stage.targets())
     }
 
     fn say_what_was_removed(&self, record: &mut Record) -> Result<()> {
@@ -514,7 +490,7 @@ impl<'a> Trial<'a> {
     }
 
     fn clear(&mut self, record: &mut Record) -> Result<()> {
-        clear_away(record, &self.dir.clone())
+        clear_away(record, self.stage.dir())
     }
 }
 

@@ -1,5 +1,7 @@
 //! Reports: records in, answers out. Nothing here runs a technique or reads a clock, so old runs can be judged.
 
+pub mod apart;
+pub mod comparison;
 pub mod record;
 pub mod stats;
 pub mod summary;

@@ -19,6 +19,8 @@ pub enum Line {
     Absent(Absent),
     /// A sample that crashed, hung, or came out otherwise than the baseline.
     Failed(Failed),
+    /// What else the machine did while an entry of the plan was measured.
+    Beside(Beside),
     /// Something that a reader of the numbers should know.
     Note(Note),
     /// The last line of a run that came to its end.
@@ -100,11 +102,18 @@ pub struct Condition {
     pub cache: String,
     /// The file system of the scratch place.
     pub filesystem: String,
+    /// The processors that every row had to stay on; none where the kernel chose.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pinned: Option<String>,
 }
 
 impl std::fmt::Display for Condition {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}, {} cache", self.filesystem, self.cache)
+        write!(f, "{}, {} cache", self.filesystem, self.cache)?;
+        match &self.pinned {
+            Some(processors) => write!(f, ", on processor {processors}"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -117,6 +126,18 @@ pub struct Variant {
     pub what: String,
     /// What it guarantees besides being right.
     pub promises: Vec<String>,
+    /// What it leaves out, where it is no way of doing the job but a question.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stub: Option<Stub>,
+}
+
+/// Another row with a phase taken away.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stub {
+    /// The row.
+    pub of: String,
+    /// The phase that is not under the clock.
+    pub without: String,
 }
 
 /// One run's readings.
@@ -128,7 +149,7 @@ pub struct Sample {
     pub variant: String,
     /// The way of looking: `wall`, `phases` or `counts`.
     pub pass: String,
-    /// The round; ratios are paired by it. The counts pass comes after the last, once.
+    /// The round; ratios are paired by it. The counts pass comes once, at the end of the last.
     pub round: u32,
     /// The place within the round, in the shuffled order.
     pub position: u32,
@@ -147,6 +168,9 @@ pub struct Reading {
     pub user_ns: u64,
     /// The same in the kernel.
     pub system_ns: u64,
+    /// How often the kernel took the processor away while there was more to do.
+    #[serde(default)]
+    pub involuntary: u64,
     /// The most workers that ran at once.
     pub workers: usize,
     /// What each phase took; empty in the wall pass.
@@ -158,6 +182,9 @@ pub struct Reading {
 
 /// The name under which system calls are absent.
 pub const CALLS: &str = "calls";
+
+/// Counts that chance has no part in.
+pub const EXACT: [&str; 4] = ["allocations", "allocated_bytes", "bytes_read", "bytes_written"];
 
 /// What one run did, counted. What could not be counted says why.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -179,6 +206,17 @@ impl Counts {
     /// A number that was counted.
     pub fn number(&self, name: &str) -> Option<u64> {
         self.values.get(name)?.present().copied()
+    }
+
+    /// What is the same in every run of the same work: system calls as `calls.NAME`, and all other counts but those
+    /// that chance or the machine has a part in.
+    pub fn exact(&self) -> BTreeMap<String, u64> {
+        let calls = self.calls.present().into_iter().flat_map(|calls| {
+            let named = calls.by_name.iter().map(|(name, count)| (format!("calls.{name}"), *count));
+            named.chain((calls.others > 0).then(|| ("calls.others".to_owned(), calls.others)))
+        });
+        let values = self.values.iter().filter(|(name, _)| EXACT.contains(&name.as_str()));
+        calls.chain(values.filter_map(|(name, value)| Some((name.clone(), *value.present()?)))).collect()
     }
 
     /// Notes that `name` could not be counted, and why.
@@ -278,6 +316,43 @@ pub struct Failed {
     pub told: String,
 }
 
+/// What else the machine did while an entry of the plan was measured.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Beside {
+    /// Which entry of the plan.
+    pub plan: usize,
+    /// What was found before the first round.
+    pub before: Quiet,
+    /// What happened from the first round to the last.
+    pub during: Surroundings,
+}
+
+/// How quiet the machine was before something was measured.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Quiet {
+    /// Processors that others kept busy, at the last look.
+    pub others: f64,
+    /// How long was waited for quiet, in seconds.
+    pub waited_s: f64,
+    /// Whether it came.
+    pub quiet: bool,
+}
+
+/// What the machine did over a stretch of time.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Surroundings {
+    /// How long it was.
+    pub seconds: f64,
+    /// Processors that the run itself kept busy.
+    pub ours: f64,
+    /// Processors that others kept busy.
+    pub others: f64,
+    /// Processors that the hypervisor gave to other machines.
+    pub stolen: f64,
+    /// The share of the time in which somebody waited, for `cpu`, `io` and `memory`; what is not here is not counted.
+    pub pressure: BTreeMap<String, f64>,
+}
+
 /// Something that a reader of the numbers should know.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Note {
@@ -307,6 +382,8 @@ pub struct Run {
     pub absent: Vec<Absent>,
     /// Samples that gave no reading.
     pub failed: Vec<Failed>,
+    /// What else the machine did.
+    pub beside: Vec<Beside>,
     /// What a reader should know; what the reader of the file found is among them.
     pub notes: Vec<String>,
     /// The last line; none where the run was killed.
@@ -366,6 +443,7 @@ fn parse(path: &Path, bytes: &[u8]) -> Result<Run, Unreadable> {
         samples: Vec::new(),
         absent: Vec::new(),
         failed: Vec::new(),
+        beside: Vec::new(),
         notes: Vec::new(),
         end: None,
     };
@@ -391,6 +469,10 @@ fn parse(path: &Path, bytes: &[u8]) -> Result<Run, Unreadable> {
             Line::Failed(failed) => {
                 in_plan(failed.plan)?;
                 run.failed.push(failed);
+            }
+            Line::Beside(beside) => {
+                in_plan(beside.plan)?;
+                run.beside.push(beside);
             }
             Line::Note(note) => run.notes.push(note.text),
             Line::End(end) => run.end = Some(end),
@@ -452,10 +534,10 @@ pub(crate) mod tests {
                     symlinks: 0,
                     bytes: 1000,
                 },
-                condition: Condition { cache: "warm".into(), filesystem: "tmpfs".into() },
+                condition: Condition { cache: "warm".into(), filesystem: "tmpfs".into(), pinned: None },
                 variants: variants
                     .iter()
-                    .map(|name| Variant { name: (*name).into(), what: String::new(), promises: Vec::new() })
+                    .map(|name| Variant { name: (*name).into(), what: String::new(), promises: Vec::new(), stub: None })
                     .collect(),
                 ladder: variants.iter().map(|name| (*name).to_owned()).collect(),
                 floor: None,

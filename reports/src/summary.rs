@@ -26,11 +26,42 @@ pub struct Summary {
     pub steps: Vec<Step>,
     /// Variants without a number, and why.
     pub without: Vec<Without>,
-    /// What looking for phases cost: wall of the phases pass over wall of the wall pass, paired.
-    pub looking: Option<Bounds>,
+    /// What it would be worth if a phase took no time: foretold from its share, and tried by taking it away.
+    pub ceilings: Vec<Ceiling>,
+    /// What each way of looking cost: its wall time over that of the wall pass, paired by round.
+    pub looking: Vec<Looking>,
     /// The most that the marks can have cost, from their number and the cost of one, as a share of the wall time.
     pub marks_share: f64,
 }
+
+/// A phase of a row, what its share promises at most, and what came when it was taken away.
+#[derive(Clone, Debug, Serialize)]
+pub struct Ceiling {
+    /// The row that was measured without it.
+    pub stub: String,
+    /// The row that has it.
+    pub of: String,
+    /// The phase.
+    pub without: String,
+    /// Its part of that row's time; none where nobody looked.
+    pub share: Option<f64>,
+    /// How many times as fast the row would be if it took no time at all.
+    pub at_most: Option<f64>,
+    /// How many times as fast the row is without it.
+    pub measured: Bounds,
+}
+
+/// What one way of looking costs.
+#[derive(Clone, Debug, Serialize)]
+pub struct Looking {
+    /// The pass: `phases` or `counts`.
+    pub pass: String,
+    /// Its wall time over that of the wall pass.
+    pub over_wall: Bounds,
+}
+
+/// A pass that takes more than this of the wall pass sees another run than the one that is measured.
+pub const LOOKING_LIMIT: f64 = 1.10;
 
 /// One row of the table.
 #[derive(Clone, Debug, Serialize)]
@@ -208,6 +239,8 @@ fn summarize(run: &Run, at: usize) -> Summary {
     let baseline = plan.variants.first().and_then(|first| find(&first.name));
     let floor = plan.floor.as_ref().and_then(|name| find(name));
     let mut rows: Vec<Row> = measured.iter().map(|one| row(plan, one, baseline, floor, files)).collect();
+    let ceilings = ceilings(plan, &measured, &rows);
+    rows.retain(|row| ceilings.iter().all(|ceiling| ceiling.stub != row.name));
     rows.sort_by(|a, b| a.us_per_file.mid.total_cmp(&b.us_per_file.mid));
     if let Some(at) = rows.iter().position(|row| plan.floor.as_ref() == Some(&row.name)) {
         let floor = rows.remove(at);
@@ -222,14 +255,6 @@ fn summarize(run: &Run, at: usize) -> Summary {
         .filter_map(|pair| {
             let of = |name: &str| rows.iter().find(|row| row.name == name);
             step(find(&pair[0])?, find(&pair[1])?, of(&pair[0])?, of(&pair[1])?)
-        })
-        .collect();
-    let looked: Vec<f64> = measured
-        .iter()
-        .flat_map(|one| {
-            one.phases
-                .iter()
-                .filter_map(|(round, sample)| one.wall.get(round).map(|wall| sample.reading.wall_ns as f64 / wall))
         })
         .collect();
     let marks_share = measured
@@ -250,7 +275,8 @@ fn summarize(run: &Run, at: usize) -> Summary {
         rows,
         steps,
         without,
-        looking: interval(&looked).map(Bounds::from),
+        ceilings,
+        looking: ["phases", "counts"].into_iter().filter_map(|pass| looking(pass, &measured)).collect(),
         marks_share,
     }
 }
@@ -284,6 +310,36 @@ fn gather<'a>(run: &'a Run, at: usize, plan: &'a Plan) -> (Vec<Measured<'a>>, Ve
         measured.push(Measured { name: &variant.name, wall, phases, samples });
     }
     (measured, without)
+}
+
+/// Each phase that a stub of the plan takes away from a row that was measured too.
+fn ceilings(plan: &Plan, measured: &[Measured], rows: &[Row]) -> Vec<Ceiling> {
+    let find = |name: &str| measured.iter().find(|one| one.name == name);
+    let ceiling = |variant: &crate::record::Variant| {
+        let stub = variant.stub.as_ref()?;
+        let (of, without) = (find(&stub.of)?, find(&variant.name)?);
+        let row = rows.iter().find(|row| row.name == stub.of)?;
+        let in_phase: f64 = row.phases.iter().filter(|(name, _)| *name == stub.without).map(|(_, us)| us).sum();
+        let share = (!row.phases.is_empty()).then(|| in_phase / row.us_per_file.mid);
+        Some(Ceiling {
+            stub: variant.name.clone(),
+            of: stub.of.clone(),
+            without: stub.without.clone(),
+            share,
+            at_most: share.map(|share| 1.0 / (1.0 - share)),
+            measured: speed_up(&of.paired_with(without))?.into(),
+        })
+    };
+    plan.variants.iter().filter_map(ceiling).collect()
+}
+
+fn looking(pass: &str, measured: &[Measured]) -> Option<Looking> {
+    let over_wall = |one: &Measured| -> Vec<f64> {
+        let looked = one.samples.iter().filter(|sample| sample.pass == pass);
+        looked.filter_map(|sample| Some(sample.reading.wall_ns as f64 / one.wall.get(&sample.round)?)).collect()
+    };
+    let ratios: Vec<f64> = measured.iter().flat_map(over_wall).collect();
+    Some(Looking { pass: pass.to_owned(), over_wall: interval(&ratios)?.into() })
 }
 
 fn row(plan: &Plan, one: &Measured, baseline: Option<&Measured>, floor: Option<&Measured>, files: f64) -> Row {
@@ -422,7 +478,7 @@ mod tests {
 
     fn run(variants: &[&str], samples: Vec<Sample>) -> Run {
         let (absent, failed) = (Vec::new(), Vec::new());
-        Run { header: header_of(variants), samples, absent, failed, notes: Vec::new(), end: None }
+        Run { header: header_of(variants), samples, absent, failed, beside: Vec::new(), notes: Vec::new(), end: None }
     }
 
     /// Samples of a machine that drifts: every round is slower than the one before, the ratio stays.
@@ -443,6 +499,36 @@ mod tests {
         let over = zstd.over_baseline.unwrap();
         assert!((over.low - 3.0).abs() < 1e-9 && (over.high - 3.0).abs() < 1e-9);
         assert_eq!(summary.rows[1].verdict, None);
+    }
+
+    #[test]
+    fn a_phase_that_is_taken_away_shows_what_its_share_promised() {
+        let mut samples = drifting(&[("gzip", 100), ("gzip-no-decode", 60)]);
+        let looked: Vec<Sample> = samples
+            .iter()
+            .filter(|wall| wall.variant == "gzip")
+            .map(|wall| {
+                let ns = wall.reading.wall_ns as f64;
+                let phase = |name: &str, share: f64| PhaseReading {
+                    name: name.into(),
+                    wall_ns: ns * share,
+                    thread_ns: ns * share,
+                    marks: 1,
+                };
+                let mut sample = wall.clone();
+                sample.pass = "phases".into();
+                sample.reading.phases = vec![phase("decode", 0.5), phase("write", 0.5)];
+                sample
+            })
+            .collect();
+        samples.extend(looked);
+        let mut run = run(&["gzip", "gzip-no-decode"], samples);
+        run.header.plan[0].variants[1].stub = Some(crate::record::Stub { of: "gzip".into(), without: "decode".into() });
+        let summary = &summaries(&run)[0];
+        let ceiling = &summary.ceilings[0];
+        assert_eq!((summary.rows.len(), ceiling.of.as_str(), ceiling.without.as_str()), (1, "gzip", "decode"));
+        assert!((ceiling.at_most.unwrap() - 2.0).abs() < 1e-9);
+        assert!((ceiling.measured.mid - 100.0 / 60.0).abs() < 1e-9);
     }
 
     #[test]
@@ -531,6 +617,8 @@ mod tests {
         let sum: f64 = row.phases.iter().map(|(_, us)| us).sum();
         assert!((sum - row.us_per_file.mid).abs() < 1e-9);
         assert!((row.named.unwrap() - 0.98).abs() < 1e-9);
-        assert!((summary.looking.unwrap().mid - 1.0).abs() < 1e-9);
+        let looking = &summary.looking[0];
+        assert_eq!((summary.looking.len(), looking.pass.as_str()), (1, "phases"));
+        assert!((looking.over_wall.mid - 1.0).abs() < 1e-9);
     }
 }

@@ -6,14 +6,12 @@ use crate::child::{Ended, send};
 use crate::once::{Answer, Errand, Pass};
 use crate::pace::{Pace, clock_of};
 use crate::refusal::{Exit, Refusal};
-use crate::removal::remove_tree;
-use crate::scratch::{Scratch, filesystem};
+use crate::scratch::Scratch;
 use crate::signals;
+use crate::stage::Stage;
 use anyhow::{Context, Result};
 use fixtures::Fixture;
 use reports::record::Reading;
-use std::fs::File;
-use std::path::PathBuf;
 use std::time::Duration;
 use technique::{Absent, Outcome, Variant, Workload};
 
@@ -24,9 +22,9 @@ const ENOUGH: u64 = 4000;
 pub(crate) struct Ground {
     workload: &'static Workload,
     variant: &'static Variant,
+    stage: Stage,
     errand: Errand,
     expected: Outcome,
-    dir: PathBuf,
     limit: Duration,
     used: u32,
 }
@@ -48,23 +46,10 @@ impl Ground {
         scratch: &Scratch,
         limit: Duration,
     ) -> Result<Ground> {
-        let dir = scratch.path().join(format!("flame-{}-{}", workload.name, variant.name));
-        for part in ["kept", "aside"] {
-            std::fs::create_dir_all(dir.join(part)).with_context(|| format!("making {}", dir.display()))?;
-        }
-        let errand = Errand {
-            workload: workload.name.to_owned(),
-            variant: variant.name.to_owned(),
-            peer: None,
-            pass: Pass::Ready,
-            cold: false,
-            source: fixture.dir.clone(),
-            target: dir.join("target"),
-            kept: dir.join("kept"),
-            tally: fixture.tally,
-        };
+        let stage = Stage::set(scratch, &format!("flame-{}-{}", workload.name, variant.name))?;
+        let errand = stage.errand(workload.name, variant.name, fixture);
         let expected = (workload.expected)(&errand.site()).context("reading what should come out")?;
-        Ok(Ground { workload, variant, errand, expected, dir, limit, used: 0 })
+        Ok(Ground { workload, variant, stage, errand, expected, limit, used: 0 })
     }
 
     /// Runs until there are enough stacks or `time` has passed; at least one round.
@@ -93,12 +78,12 @@ impl Ground {
     }
 
     fn send(&mut self, pass: Pass) -> Result<Sent> {
-        self.reset()?;
+        self.used += 1;
         let name = format!("{}/{}", self.workload.name, self.variant.name);
         let failed = |what: String| {
             anyhow::Error::from(Refusal { exit: Exit::Differ, what, mend: format!("see `assay run {name}`") })
         };
-        let errand = Errand { pass, ..self.errand.clone() };
+        let errand = Errand { pass, target: self.stage.cleared()?, ..self.errand.clone() };
         let sent = match send(&errand, self.limit)? {
             Ended::Answered(Answer::Reading(reading)) => Sent::Plain(reading),
             Ended::Answered(Answer::Flame(taken)) => Sent::Taken(taken),
@@ -123,28 +108,6 @@ impl Ground {
             }
         }
         Ok(sent)
-    }
-
-    /// An empty target. On a disk the tree that stood there is moved aside: removing it would make the creates of the
-    /// next run dearer.
-    fn reset(&mut self) -> Result<()> {
-        let target = &self.errand.target;
-        let on_tmpfs = filesystem(&self.dir) == "tmpfs";
-        if target.exists() {
-            if on_tmpfs {
-                remove_tree(target)?;
-            } else {
-                let aside = self.dir.join("aside").join(self.used.to_string());
-                std::fs::rename(target, &aside).with_context(|| format!("moving {} aside", target.display()))?;
-            }
-        }
-        self.used += 1;
-        std::fs::create_dir(target).with_context(|| format!("making {}", target.display()))?;
-        if !on_tmpfs {
-            let place = File::open(target).with_context(|| format!("opening {}", target.display()))?;
-            rustix::fs::syncfs(&place).with_context(|| format!("syncing {}", target.display()))?;
-        }
-        Ok(())
     }
 }
 

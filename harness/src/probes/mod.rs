@@ -192,6 +192,7 @@ impl Probes {
             wall_ns: u64::try_from(times.wall.as_nanos()).expect("no run lasts 584 years"),
             user_ns: ns("user_ns"),
             system_ns: ns("system_ns"),
+            involuntary: ns("switches_involuntary"),
             workers: times.workers,
             phases: Vec::new(),
             counts: Some(Box::new(counts)),

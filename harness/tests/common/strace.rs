@@ -85,6 +85,8 @@ impl Rows {
             peer: None,
             pass,
             cold: false,
+            pin: None,
+            plant: harness::plant::Plant::default(),
             source: self.source.clone(),
             target,
             kept: self.home.path(&format!("kept-{workload}")),

@@ -68,6 +68,10 @@ impl Technique for Churn {
         Ok(())
     }
 
+    fn repeats(&self) -> bool {
+        true
+    }
+
     fn settle(&self, ready: &mut Ready, site: &Site) -> Result<()> {
         let place = place(site);
         std::fs::write(&place, serde_json::to_vec(&ready.served)?)

@@ -64,6 +64,10 @@ impl Technique for Decode {
         payloads::settle(&ready.payloads, self.hash, &ready.digests, site)
     }
 
+    fn repeats(&self) -> bool {
+        true
+    }
+
     fn promises(&self) -> Promises {
         Promises::NONE.with(Promise::Verified)
     }

@@ -38,6 +38,10 @@ impl Technique for Stream {
         payloads::settle(&ready.payloads, self.0.hash, &ready.digests, site)
     }
 
+    fn repeats(&self) -> bool {
+        true
+    }
+
     fn promises(&self) -> Promises {
         self.0.promises()
     }

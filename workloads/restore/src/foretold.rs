@@ -10,6 +10,7 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::path::Path;
 use technique::Calls;
+use technique::phase::WRITE;
 
 /// The calls of one run.
 pub(crate) fn calls(restore: &Restore, catalogue: &Catalogue, plan: &Plan) -> Calls {
@@ -26,7 +27,7 @@ pub(crate) fn calls(restore: &Restore, catalogue: &Catalogue, plan: &Plan) -> Ca
         let file = &catalogue.files[*file as usize];
         let content = &catalogue.contents[file.content as usize];
         let pieces = match restore.layout {
-            _ if content.len == 0 => 0,
+            _ if content.len == 0 || restore.leaves_out(WRITE) => 0,
             Layout::Loose if restore.whole => 1,
             Layout::Loose => content.len.div_ceil(PIECE as u64),
             Layout::Pack { block } => content.len.div_ceil(block as u64),

@@ -5,11 +5,12 @@
 //! demand ("ALWAYS performed, no shortcuts"): it is a phase like any other.
 //!
 //! The ladder goes from what the post-mortem found, step by step, to the best row. `only-` rows take one step alone
-//! on the baseline. Then come the peers, and the floor: the same files from memory.
+//! on the baseline. Then come the peers, the rows with a phase taken away, and the floor: the same files from memory.
 
 mod catalogue;
 mod floor;
 mod foretold;
+mod left_out;
 mod loose;
 mod packed;
 mod restore;
@@ -23,7 +24,8 @@ use batching::Directories::{OnDemand, UpFront};
 use buffers::Buffers;
 use codecs::{Codec, Context, Engine, Hash};
 use syscalls::Way;
-use technique::{Peer, Promise, Promises, Workload, tree, variant};
+use technique::phase::{DECODE, HASH, WRITE};
+use technique::{Peer, Promise, Promises, Workload, stub, tree, variant};
 
 /// As the post-mortem found it.
 const GZIP: Restore = Restore {
@@ -39,6 +41,7 @@ const GZIP: Restore = Restore {
     directories: OnDemand,
     crew: Crew::Alone,
     duplicates: Duplicates::Written,
+    without: None,
 };
 const ZSTD: Restore = Restore { codec: Codec::Zstd { level: 3 }, ..GZIP };
 const POOLED: Restore = Restore { buffers: Buffers::Pooled, ..ZSTD };
@@ -132,6 +135,35 @@ pub static WORKLOAD: Workload = Workload {
         variant("tar-zstd", &TAR_ZSTD, "a peer: GNU tar from one zstd stream; verifies no hash"),
         variant("tar-gzip", &TAR_GZIP, "a peer: GNU tar from one gzip stream; verifies no hash"),
         variant("tar", &TAR_PLAIN, "a peer: GNU tar, nothing packed"),
+        stub(
+            "gzip-no-decode",
+            &Restore { without: Some(DECODE), ..GZIP },
+            "gzip",
+            DECODE,
+            "the baseline, every content unpacked before the clock starts",
+        ),
+        stub(
+            "gzip-no-write",
+            &Restore { without: Some(WRITE), ..GZIP },
+            "gzip",
+            WRITE,
+            "the baseline, every byte written after the clock has stopped",
+        ),
+        stub("gzip-no-hash", &Restore { without: Some(HASH), ..GZIP }, "gzip", HASH, "the baseline, nothing verified"),
+        stub(
+            "best-no-decode",
+            &Restore { without: Some(DECODE), ..PACK },
+            "best",
+            DECODE,
+            "the best, every content unpacked before the clock starts",
+        ),
+        stub(
+            "best-no-write",
+            &Restore { without: Some(WRITE), ..PACK },
+            "best",
+            WRITE,
+            "the best, every byte written after the clock has stopped",
+        ),
         variant("floor", &Floor { workers: 2 }, "the same files from memory, two workers, nothing decoded"),
     ],
     ladder: &[

@@ -11,7 +11,7 @@ use std::fs::File;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use technique::Lap;
-use technique::phase::{CATALOGUE, DECODE, HASH, READ, SETUP};
+use technique::phase::{CATALOGUE, DECODE, READ, SETUP};
 
 /// What one worker does at once: a block of small contents, or one content that is larger than a block.
 pub(crate) struct Unit {
@@ -104,32 +104,41 @@ impl Worker {
         lap.mark(READ);
         self.decoder.refresh()?;
         lap.mark(SETUP);
-        self.decoder.decode(&self.input[..packed], &mut self.plain[..plain])?;
-        lap.mark(DECODE);
+        if !job.restore.leaves_out(DECODE) {
+            self.decoder.decode(&self.input[..packed], &mut self.plain[..plain])?;
+            lap.mark(DECODE);
+        }
         Ok(())
+    }
+
+    /// The bytes of the block that was decoded last.
+    fn bytes<'s>(&'s self, job: &'s Job, block: usize) -> &'s [u8] {
+        job.unpacked(block).unwrap_or(&self.plain[..job.catalogue.blocks[block].plain as usize])
     }
 
     /// The files of a block of small contents; each content is verified once, before any of its files is made.
     fn many(&mut self, job: &Job, pack: &File, block: usize, files: &[u32], lap: &mut Lap) -> Result<()> {
         self.decode(job, pack, block, lap).with_context(|| job.damaged(job.file(files[0])))?;
         let mut verified = u32::MAX;
+        let mut hold = std::mem::take(&mut self.hold);
+        let block = self.bytes(job, block);
         for file in files {
             let file = job.file(*file);
             let content = &job.catalogue.contents[file.content as usize];
             let from = content.offset as usize;
             let len = usize::try_from(content.len).context("a block fits in memory")?;
-            let bytes = &self.plain[from..from + len];
+            let bytes = &block[from..from + len];
             if verified != file.content {
-                ensure!(job.restore.hash.of(bytes) == content.digest(), "{}", job.damaged(file));
+                job.verify(file, bytes, lap)?;
                 verified = file.content;
-                lap.mark(HASH);
             }
             let attributes = job.attributes(file);
-            let place = job.place(file, &mut self.hold, lap)?;
+            let place = job.place(file, &mut hold, lap)?;
             let mut sink = place.begin(job.restore.way, &attributes, lap)?;
-            sink.write(bytes, lap)?;
+            job.write(&mut sink, bytes, lap)?;
             sink.finish(lap)?;
         }
+        self.hold = hold;
         Ok(())
     }
 
@@ -142,16 +151,14 @@ impl Worker {
         let mut hold = std::mem::take(&mut self.hold);
         let place = job.place(file, &mut hold, lap)?;
         let mut sink = place.begin(job.restore.way, &attributes, lap)?;
-        let mut hashing = job.restore.hash.begin();
+        let mut verifying = job.verifying();
         for block in blocks {
             self.decode(job, pack, block, lap).with_context(|| job.damaged(file))?;
-            let bytes = &self.plain[..job.catalogue.blocks[block].plain as usize];
-            hashing.update(bytes);
-            lap.mark(HASH);
-            sink.write(bytes, lap)?;
+            let bytes = self.bytes(job, block);
+            verifying.update(bytes, lap);
+            job.write(&mut sink, bytes, lap)?;
         }
-        ensure!(hashing.finish() == content.digest(), "{}", job.damaged(file));
-        lap.mark(HASH);
+        ensure!(verifying.fits(content, lap), "{}", job.damaged(file));
         sink.finish(lap)?;
         self.hold = hold;
         Ok(())

@@ -1,19 +1,19 @@
 //! Restore: from a store to a directory, every knob a field. The hash of every content is verified, always.
 
-use crate::catalogue::{Catalogue, File};
+use crate::catalogue::{Catalogue, Content, File};
 use crate::store::{CATALOGUE as NAME, Form, Layout};
-use crate::{loose, packed};
+use crate::{left_out, loose, packed};
 use anyhow::{Context, Result, ensure};
 use batching::{Directories, Spread, make_parents, make_up_front};
 use buffers::Buffers;
-use codecs::{Codec, Context as Life, Decoding, Engine, Hash};
+use codecs::{Codec, Context as Life, Decoding, Engine, Hash, Hashing};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, chmodat, linkat, openat, symlinkat};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use syscalls::{Attributes, Sink, Way};
 use technique::load::clear_umask;
-use technique::phase::{CATALOGUE, CHMOD, LINK, MKDIR, OPEN};
-use technique::{Calls, Lap, Promise, Promises, Site, Technique};
+use technique::phase::{CATALOGUE, CHMOD, DECODE, HASH, LINK, MKDIR, OPEN, WRITE};
+use technique::{Calls, Lap, Phase, Promise, Promises, Site, Technique};
 
 /// A way to restore.
 #[derive(Clone, Copy)]
@@ -42,6 +42,8 @@ pub struct Restore {
     pub crew: Crew,
     /// What becomes of files that have the same contents, mode and time.
     pub duplicates: Duplicates,
+    /// A phase that is not done under the clock: decode, hash or write. Only stubs have one.
+    pub without: Option<Phase>,
 }
 
 /// How files are named to the kernel.
@@ -77,6 +79,8 @@ pub enum Duplicates {
 pub struct Ready {
     pub(crate) store: PathBuf,
     pub(crate) target: PathBuf,
+    /// The plain bytes of each object, or of each block of a pack, where decoding is left out.
+    pub(crate) unpacked: Option<Vec<Vec<u8>>>,
     /// Asking how many processors there are reads files of the kernel's; that is done before the clock.
     spread: Spread,
 }
@@ -101,6 +105,10 @@ impl Restore {
 
     pub(crate) const fn decoding(&self) -> Decoding {
         Decoding { codec: self.codec, engine: self.engine, context: self.context }
+    }
+
+    pub(crate) fn leaves_out(&self, phase: Phase) -> bool {
+        self.without == Some(phase)
     }
 
     /// Restores the store at `ready.store` into the directory `ready.target`.
@@ -137,15 +145,24 @@ impl Technique for Restore {
         self.way.probe(&site.target)?;
         let form = self.form();
         let store = site.keep(&form.to_string(), |path| form.pack(&site.source, path))?;
-        Ok(Ready { store, target: site.target.clone(), spread: self.crew.spread() })
+        let unpacked = self.leaves_out(DECODE).then(|| left_out::unpacked(self, &store)).transpose()?;
+        Ok(Ready { store, target: site.target.clone(), unpacked, spread: self.crew.spread() })
     }
 
     fn work(&self, ready: &mut Ready, lap: &mut Lap) -> Result<()> {
         self.restore(ready, lap)
     }
 
+    fn settle(&self, ready: &mut Ready, site: &Site) -> Result<()> {
+        if self.leaves_out(WRITE) {
+            left_out::write(self, &ready.store, &site.source, &site.target)?;
+        }
+        Ok(())
+    }
+
     fn promises(&self) -> Promises {
-        let promises = self.way.promises().with(Promise::Verified);
+        let way = self.way.promises();
+        let promises = if self.leaves_out(HASH) { way } else { way.with(Promise::Verified) };
         match self.duplicates {
             Duplicates::Written => promises,
             Duplicates::Linked => promises.without(Promise::Independent),
@@ -172,7 +189,7 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    fn of(catalogue: &Catalogue, duplicates: Duplicates) -> Plan {
+    pub(crate) fn of(catalogue: &Catalogue, duplicates: Duplicates) -> Plan {
         let count = u32::try_from(catalogue.files.len()).expect("files are numbered by 32 bits");
         if duplicates == Duplicates::Written {
             return Plan { written: (0..count).collect(), linked: Vec::new() };
@@ -207,10 +224,40 @@ impl<'a> Job<'a> {
         &self.catalogue.files[at as usize]
     }
 
+    /// The length of a file.
+    pub(crate) fn len(&self, file: &File) -> u64 {
+        self.catalogue.contents[file.content as usize].len
+    }
+
     /// The file's attributes, for the way that makes it.
     pub(crate) fn attributes(&self, file: &File) -> Attributes {
-        let len = self.catalogue.contents[file.content as usize].len;
+        let len = if self.restore.leaves_out(WRITE) { 0 } else { self.len(file) };
         Attributes { mode: file.mode, mtime: file.mtime, len }
+    }
+
+    /// Hands bytes to the file, unless that is left out.
+    pub(crate) fn write(&self, sink: &mut Sink, bytes: &[u8], lap: &mut Lap) -> Result<()> {
+        if self.restore.leaves_out(WRITE) { Ok(()) } else { sink.write(bytes, lap) }
+    }
+
+    /// Holds whole contents against their hash, unless that is left out.
+    pub(crate) fn verify(&self, file: &File, bytes: &[u8], lap: &mut Lap) -> Result<()> {
+        if !self.restore.leaves_out(HASH) {
+            let content = &self.catalogue.contents[file.content as usize];
+            ensure!(self.restore.hash.of(bytes) == content.digest(), "{}", self.damaged(file));
+            lap.mark(HASH);
+        }
+        Ok(())
+    }
+
+    /// Begins the hash of contents that come in pieces.
+    pub(crate) fn verifying(&self) -> Verifying {
+        Verifying((!self.restore.leaves_out(HASH)).then(|| self.restore.hash.begin()))
+    }
+
+    /// The plain bytes of an object or a block, where they were unpacked before the clock.
+    pub(crate) fn unpacked(&self, at: usize) -> Option<&'a [u8]> {
+        Some(&self.ready.unpacked.as_ref()?[at])
     }
 
     /// Gets the place of a file ready: its directory made or opened, its name put together.
@@ -295,6 +342,25 @@ impl<'a> Job<'a> {
             lap.mark(LINK);
         }
         Ok(())
+    }
+}
+
+/// The hash of contents that come in pieces, unless it is left out.
+pub(crate) struct Verifying(Option<Hashing>);
+
+impl Verifying {
+    pub(crate) fn update(&mut self, bytes: &[u8], lap: &mut Lap) {
+        if let Some(hashing) = &mut self.0 {
+            hashing.update(bytes);
+            lap.mark(HASH);
+        }
+    }
+
+    /// Whether the pieces had this hash.
+    pub(crate) fn fits(self, content: &Content, lap: &mut Lap) -> bool {
+        let fits = self.0.is_none_or(|hashing| hashing.finish() == content.digest());
+        lap.mark(HASH);
+        fits
     }
 }
 

@@ -64,6 +64,11 @@ pub trait Technique: Sync {
         Ok(())
     }
 
+    /// Whether the work may be done again with what is ready: it leaves nothing on the site, and wears nothing out.
+    fn repeats(&self) -> bool {
+        false
+    }
+
     /// What it guarantees besides being right.
     fn promises(&self) -> Promises {
         Promises::NONE
@@ -82,6 +87,8 @@ pub trait AnyTechnique: Sync {
     fn prepare(&self, site: &Site) -> Result<Box<dyn Prepared + '_>>;
     /// What it guarantees besides being right.
     fn promises(&self) -> Promises;
+    /// Whether the work may be done again with what is ready.
+    fn repeats(&self) -> bool;
     /// The name of its type, which tells where its code is.
     fn type_name(&self) -> &'static str;
 }
@@ -104,6 +111,10 @@ impl<T: Technique> AnyTechnique for T {
 
     fn promises(&self) -> Promises {
         Technique::promises(self)
+    }
+
+    fn repeats(&self) -> bool {
+        Technique::repeats(self)
     }
 
     fn type_name(&self) -> &'static str {
@@ -139,14 +150,38 @@ pub struct Variant {
     pub what: &'static str,
     /// The technique, knobs set.
     pub technique: &'static dyn AnyTechnique,
+    /// What it leaves out, where it is no way of doing the job but a question: what if that took no time?
+    pub stub: Option<Stub>,
     /// Where the row stands.
     pub row: &'static Location<'static>,
+}
+
+/// Another row with a phase taken away: done before the clock starts or after it stops, so that even a stub's outcome
+/// is held against what should come out. It shows what that phase's share promises, without any formula.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stub {
+    /// The row.
+    pub of: &'static str,
+    /// The phase that is not under the clock.
+    pub without: Phase,
 }
 
 /// A row of a workload's table.
 #[track_caller]
 pub const fn variant(name: &'static str, technique: &'static dyn AnyTechnique, what: &'static str) -> Variant {
-    Variant { name, what, technique, row: Location::caller() }
+    Variant { name, what, technique, stub: None, row: Location::caller() }
+}
+
+/// A row that is another one with a phase taken away.
+#[track_caller]
+pub const fn stub(
+    name: &'static str,
+    technique: &'static dyn AnyTechnique,
+    of: &'static str,
+    without: Phase,
+    what: &'static str,
+) -> Variant {
+    Variant { name, what, technique, stub: Some(Stub { of, without }), row: Location::caller() }
 }
 
 /// A question, and the ways to answer it.

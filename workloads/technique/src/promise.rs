@@ -13,12 +13,26 @@ pub enum Promise {
     TimesKept = 8,
     /// Every file is its own: writing to one never changes another.
     Independent = 16,
+    /// Every entry is recorded with its path.
+    Named = 32,
+    /// Each path comes with its inode, and whether it is a directory, its size and its time, in fields that may be too narrow.
+    Described = 64,
+    /// No field of a record is missing or too narrow: inode, type, mode, size and time in seconds are as the kernel says.
+    Whole = 128,
 }
 
 impl Promise {
     /// Every promise, in the order in which pages list them.
-    pub const ALL: [Promise; 5] =
-        [Promise::Verified, Promise::Atomic, Promise::Durable, Promise::TimesKept, Promise::Independent];
+    pub const ALL: [Promise; 8] = [
+        Promise::Verified,
+        Promise::Atomic,
+        Promise::Durable,
+        Promise::TimesKept,
+        Promise::Independent,
+        Promise::Named,
+        Promise::Described,
+        Promise::Whole,
+    ];
 
     /// The word that tables print.
     pub fn name(self) -> &'static str {
@@ -28,6 +42,9 @@ impl Promise {
             Promise::Verified => "verified",
             Promise::TimesKept => "times kept",
             Promise::Independent => "independent",
+            Promise::Named => "named",
+            Promise::Described => "described",
+            Promise::Whole => "whole",
         }
     }
 }

@@ -1,8 +1,13 @@
 //! The terminal's text of a run: the table, where the time goes, and the answer in words.
 
-use crate::record::{CALLS, Counted, Line, PhaseName, Run};
+pub mod apart;
+pub mod comparison;
+
+use crate::record::{Beside, CALLS, Counted, Line, PhaseName, Run, Surroundings};
 use crate::stats::FEWEST;
-use crate::summary::{BAND, Bounds, Moved, PerFile, Row, Step, Summary, least_confidence, summaries};
+use crate::summary::{
+    BAND, Bounds, Ceiling, LOOKING_LIMIT, Moved, PerFile, Row, Step, Summary, least_confidence, summaries,
+};
 use crate::table::{Align, Table, clip, printable, wrap};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,10 +28,40 @@ pub fn render(run: &Run, width: usize) -> String {
         machine("commit")
     );
     text += &labelled("machine", &on, width);
+    for beside in &run.beside {
+        text += &labelled("beside", &surroundings(beside, run), width);
+    }
     for note in &run.notes {
         text += &labelled("note", note, width);
     }
     text
+}
+
+/// What else the machine did while one entry of the plan was measured.
+fn surroundings(beside: &Beside, run: &Run) -> String {
+    let Surroundings { ours, others, stolen, pressure, .. } = &beside.during;
+    let plan = &run.header.plan[beside.plan];
+    let mut told = format!(
+        "{} on {}: others kept {others:.2} processors busy ({:.2} before it began), the rows {ours:.2}; {:.1} % of a \
+         processor was stolen",
+        plan.workload,
+        plan.fixture.name,
+        beside.before.others,
+        stolen * 100.0
+    );
+    if pressure.is_empty() {
+        told += "; pressure is absent: this kernel does not count it";
+    } else {
+        let each: Vec<String> = pressure.iter().map(|(what, share)| format!("{what} {:.0} %", share * 100.0)).collect();
+        told += &format!("; somebody waited for {}", each.join(", "));
+    }
+    if !beside.before.quiet {
+        told += &format!(
+            ". The machine was not quiet within {:.0} s: read ratios and bounds, not times (--wait waits longer)",
+            beside.before.waited_s
+        );
+    }
+    told
 }
 
 /// A sentence behind a word in the margin.
@@ -72,6 +107,10 @@ fn workload(summary: &Summary, phases: &[PhaseName], width: usize) -> String {
         text += &clip("the ladder: each row against the row before it", width);
         text += &format!("\n{}\n", table.render(width));
     }
+    if let Some(table) = ceilings(&summary.ceilings) {
+        text += &clip("what if a phase took no time: foretold from its share, and tried by taking it away", width);
+        text += &format!("\n{}\n", table.render(width));
+    }
     for without in &summary.without {
         text += &labelled("no row", &format!("{}: {}", without.name, without.why), width);
     }
@@ -83,6 +122,13 @@ fn workload(summary: &Summary, phases: &[PhaseName], width: usize) -> String {
     }
     if let Some(looking) = looking(summary) {
         text += &labelled("looking", &looking, width);
+    }
+    for costly in summary.looking.iter().filter(|one| one.over_wall.mid > LOOKING_LIMIT) {
+        let told = format!(
+            "the {} pass takes {:.2}x of the wall pass: what it saw is not quite what was timed",
+            costly.pass, costly.over_wall.mid
+        );
+        text += &labelled("warning", &told, width);
     }
     text
 }
@@ -277,6 +323,32 @@ fn ladder(steps: &[Step]) -> Option<Table> {
     Some(table)
 }
 
+fn ceilings(ceilings: &[Ceiling]) -> Option<Table> {
+    if ceilings.is_empty() {
+        return None;
+    }
+    let sure = confidence(ceilings.iter().map(|ceiling| ceiling.measured.confidence).fold(1.0, f64::min));
+    let mut table = Table::new(&[
+        ("ROW", Align::Left),
+        ("WITHOUT", Align::Left),
+        ("SHARE", Align::Right),
+        ("FORETOLD", Align::Right),
+        ("TRIED", Align::Right),
+        (&sure, Align::Left),
+    ]);
+    for ceiling in ceilings {
+        table.row([
+            ceiling.of.clone(),
+            ceiling.without.clone(),
+            ceiling.share.map_or("-".to_owned(), |share| format!("{:.1} %", share * 100.0)),
+            ceiling.at_most.map_or("-".to_owned(), |times| format!("{times:.2}x")),
+            format!("{:.2}x", ceiling.measured.mid),
+            range_of(&ceiling.measured, 2),
+        ]);
+    }
+    Some(table)
+}
+
 /// `decode 13.4 -> 7.6 (1.77x), set up 0.4 -> 9.7`
 fn moved(phases: &[Moved]) -> String {
     const SHOWN: usize = 3;
@@ -319,13 +391,19 @@ fn floor(summary: &Summary) -> Option<String> {
 }
 
 fn looking(summary: &Summary) -> Option<String> {
-    let looking = summary.looking.as_ref()?;
+    let costs: Vec<String> = summary
+        .looking
+        .iter()
+        .map(|one| format!("the {} pass {:.3}x ({})", one.pass, one.over_wall.mid, range_of(&one.over_wall, 3)))
+        .collect();
+    if costs.is_empty() {
+        return None;
+    }
     let named = summary.rows.iter().filter_map(|row| row.named).fold(1.0, f64::min);
     Some(format!(
-        "the phases pass takes {:.3}x of the wall pass ({}), its marks at most {:.2} % of any row; at least {:.1} % of \
-         every row's time has a name. Differences under {:.0} % count as no change.",
-        looking.mid,
-        range_of(looking, 3),
+        "of the wall pass, {}. Marks take at most {:.2} % of any row; at least {:.1} % of every row's time has a \
+         name. Differences under {:.0} % count as no change.",
+        costs.join(", "),
         summary.marks_share * 100.0,
         named * 100.0,
         (BAND - 1.0) * 100.0

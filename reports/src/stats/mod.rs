@@ -1,4 +1,29 @@
-//! Statistics: medians, and ratios paired by round. Pure and exact: no clock, no chance.
+//! Statistics: what the samples allow one to say. Pure: no clock, and chance only from a seed that is given.
+//!
+//! | module | the question it answers |
+//! |---|---|
+//! | here | what is the middle, and between which bounds does it lie? |
+//! | [`within`] | what does one pair of processes say? |
+//! | [`ranks`] | what do the pairs say together? |
+//! | [`sequential`] | do they say enough, or are more pairs needed? |
+//! | [`control`] | could this session tell at all? |
+//! | [`many`] | which of several verdicts stand? |
+//! | [`change_points`], [`trend`] | did something change along the history, at once or little by little? |
+//!
+//! Pairs are judged on the scale of *log ratios*: `ln(B) - ln(A)`, where A is the base and B the one that is asked
+//! about. Above zero, B takes longer. On that scale twice as fast and half as fast are equally far from no change.
+
+pub mod chance;
+pub mod change_points;
+pub mod control;
+pub mod many;
+pub mod ranks;
+pub mod sequential;
+pub mod trend;
+pub mod within;
+
+#[cfg(test)]
+mod simulated;
 
 /// The middle of the values; the mean of the two middle ones where their count is even. None of none.
 pub fn median(values: &[f64]) -> Option<f64> {
@@ -22,6 +47,35 @@ pub struct Interval {
     pub high: f64,
     /// How sure: the chance that bounds made this way hold the true median.
     pub confidence: f64,
+}
+
+impl Interval {
+    /// Half the distance between the bounds.
+    pub fn half_width(&self) -> f64 {
+        (self.high - self.low) / 2.0
+    }
+
+    /// Whether the value lies outside the bounds.
+    pub fn excludes(&self, value: f64) -> bool {
+        value < self.low || value > self.high
+    }
+
+    /// Of a log ratio of times: how many times as long B takes.
+    #[must_use]
+    pub fn as_times(&self) -> Interval {
+        Interval { low: self.low.exp(), mid: self.mid.exp(), high: self.high.exp(), confidence: self.confidence }
+    }
+
+    /// Of a log ratio of times: how many times as fast B is.
+    #[must_use]
+    pub fn as_speed_up(&self) -> Interval {
+        Interval {
+            low: (-self.high).exp(),
+            mid: (-self.mid).exp(),
+            high: (-self.low).exp(),
+            confidence: self.confidence,
+        }
+    }
 }
 
 /// The interval of the median by order statistics (the sign test turned round): right for any distribution, exact

@@ -1,0 +1,88 @@
+//! Stages: where the samples of one workload on one fixture are made, one after the other, each on a target of its own.
+
+use crate::once::{Errand, Pass};
+use crate::plant::Plant;
+use crate::removal::remove_tree;
+use crate::scratch::{Scratch, filesystem};
+use anyhow::{Context, Result};
+use fixtures::Fixture;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+/// A place for samples.
+pub struct Stage {
+    dir: PathBuf,
+    on_tmpfs: bool,
+    target: PathBuf,
+    used: u32,
+}
+
+impl Stage {
+    /// Sets a new stage of that name.
+    pub fn set(scratch: &Scratch, name: &str) -> Result<Stage> {
+        let dir = scratch.path().join(name);
+        std::fs::create_dir_all(dir.join("kept")).with_context(|| format!("making {}", dir.display()))?;
+        let on_tmpfs = filesystem(&dir) == "tmpfs";
+        Ok(Stage { target: dir.join("target"), dir, on_tmpfs, used: 0 })
+    }
+
+    /// An errand on this stage: to get ready, unless another pass is set.
+    pub fn errand(&self, workload: &str, variant: &str, fixture: &Fixture) -> Errand {
+        Errand {
+            workload: workload.to_owned(),
+            variant: variant.to_owned(),
+            peer: None,
+            pass: Pass::Ready,
+            cold: false,
+            pin: None,
+            plant: Plant::default(),
+            source: fixture.dir.clone(),
+            target: self.target.clone(),
+            kept: self.dir.join("kept"),
+            tally: fixture.tally,
+        }
+    }
+
+    /// An empty target under a name of its own. The tree of the sample before stays where it is until the end:
+    /// removing it now would make the next row's creates dearer (ext4 without a journal avoids inodes that were freed
+    /// lately). Memory has no such trap, and is needed again: there the caller clears [`Stage::stale`] away first.
+    pub fn fresh(&mut self) -> Result<PathBuf> {
+        self.used += 1;
+        let target = self.dir.join("targets").join(format!("{:06}", self.used));
+        std::fs::create_dir_all(&target).with_context(|| format!("making {}", target.display()))?;
+        if !self.on_tmpfs {
+            let place = File::open(&target).with_context(|| format!("opening {}", target.display()))?;
+            rustix::fs::syncfs(&place).with_context(|| format!("syncing {}", target.display()))?;
+        }
+        self.target.clone_from(&target);
+        Ok(target)
+    }
+
+    /// A fresh target, after what can be removed without harm was removed.
+    pub fn cleared(&mut self) -> Result<PathBuf> {
+        if let Some(stale) = self.stale() {
+            remove_tree(stale)?;
+        }
+        self.fresh()
+    }
+
+    /// What the sample before left, where removing it harms no later one.
+    pub fn stale(&self) -> Option<&Path> {
+        (self.on_tmpfs && self.used > 0).then_some(&self.target)
+    }
+
+    /// Whether finished trees stay until the end.
+    pub fn keeps_trees(&self) -> bool {
+        !self.on_tmpfs
+    }
+
+    /// Where the targets stand.
+    pub fn targets(&self) -> PathBuf {
+        self.dir.join("targets")
+    }
+
+    /// All of it.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+}

@@ -1,0 +1,587 @@
+//! Comparisons: what pairs of fresh processes say of two sides, judged. The file of a session, line by line, and the
+//! verdict on each of its entries.
+
+use crate::record::{Counts, Unreadable};
+use crate::stats::many::{Correction, LEVEL};
+use crate::stats::sequential::{Rule, Standing};
+use crate::stats::{Interval, Verdict, control, ranks};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// The version of the lines below. A reader refuses any other.
+pub const SCHEMA: u32 = 1;
+
+/// One line of a comparison's file.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum Line {
+    /// The first line: what was compared, and where.
+    Comparison(Box<Header>),
+    /// How the pairs of an entry are cut; its pairs follow.
+    Begin {
+        /// Which entry.
+        entry: usize,
+        /// The cut.
+        shape: Shape,
+    },
+    /// One pair of processes.
+    Pair {
+        /// Which entry.
+        entry: usize,
+        /// What it read.
+        pair: Box<Pair>,
+    },
+    /// What one run of one side does, counted.
+    Counts {
+        /// Which entry.
+        entry: usize,
+        /// `a` or `b`.
+        side: String,
+        /// The counts.
+        counts: Box<Counts>,
+    },
+    /// What the phases of one side take, in nanoseconds: one run that looked.
+    Phases {
+        /// Which entry.
+        entry: usize,
+        /// `a` or `b`.
+        side: String,
+        /// By name.
+        phases: BTreeMap<String, f64>,
+    },
+    /// An entry that cannot be compared, and why.
+    Without {
+        /// Which entry.
+        entry: usize,
+        /// Why.
+        why: String,
+    },
+    /// The last line of a session that came to its end.
+    End {
+        /// `complete`, `budget` or `interrupted`.
+        how: String,
+        /// When, in UTC.
+        ended: String,
+        /// What simple things cost on this machine at the end.
+        calibration: BTreeMap<String, f64>,
+    },
+}
+
+/// What was compared, and where.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Header {
+    /// The version of these lines.
+    pub schema: u32,
+    /// The session's name.
+    pub id: String,
+    /// When it began, in UTC.
+    pub started: String,
+    /// The command that repeats it.
+    pub command: String,
+    /// The seed of coins and padding.
+    pub seed: u64,
+    /// The machine, field by field.
+    pub machine: BTreeMap<String, String>,
+    /// What simple things cost on this machine at the start.
+    pub calibration: BTreeMap<String, f64>,
+    /// What A is, for people.
+    pub a: String,
+    /// What B is.
+    pub b: String,
+    /// What is compared.
+    pub entries: Vec<Entry>,
+    /// The chance of a false "faster" or "slower" that each entry may have.
+    pub chance: f64,
+    /// Bounds that close were asked for, as a share.
+    pub precision: Option<f64>,
+}
+
+/// Two rows that are compared.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Entry {
+    /// The workload.
+    pub workload: String,
+    /// The row of A.
+    pub a: String,
+    /// The row of B.
+    pub b: String,
+    /// The fixture.
+    pub fixture: String,
+    /// The file system of the scratch place.
+    pub filesystem: String,
+    /// Differences smaller than this share are of no use to anyone.
+    pub band: f64,
+    /// What A guarantees besides being right.
+    pub promises_a: Vec<String>,
+    /// What B does.
+    pub promises_b: Vec<String>,
+}
+
+impl Entry {
+    /// What is compared, for people.
+    pub fn name(&self) -> String {
+        if self.a == self.b {
+            format!("{}/{}", self.workload, self.a)
+        } else {
+            format!("{}/{} -> {}", self.workload, self.a, self.b)
+        }
+    }
+}
+
+/// How the pairs of an entry are cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shape {
+    /// Whether one run of each process is the sample, because it takes long.
+    pub whole: bool,
+    /// How often the work is done in a block.
+    pub times: u32,
+    /// How many times four blocks there are in a pair.
+    pub quads: u32,
+    /// The most workers that ran at once.
+    pub workers: usize,
+}
+
+/// What one pair of processes read.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Pair {
+    /// Its number among those of its entry.
+    pub number: u32,
+    /// Whether it is of the control: A on both sides.
+    pub control: bool,
+    /// The processor on which both stayed.
+    pub processor: Option<usize>,
+    /// Whether A started first.
+    pub a_first: bool,
+    /// How much longer B takes: the median log ratio of wall times.
+    pub log_ratio: f64,
+    /// The same of processor times; none where there were too few ticks.
+    pub cpu_log_ratio: Option<f64>,
+    /// How often a process gave its processor away to wait.
+    pub waits: u64,
+    /// Blocks in which the processor was taken away, or a disk was waited for.
+    pub disturbed: usize,
+    /// Blocks far from the others of their side.
+    pub far: usize,
+    /// Wall times of the blocks in nanoseconds: for each four, those of A and those of B.
+    pub walls: Vec<[[u64; 2]; 2]>,
+}
+
+/// A session's file.
+#[derive(Clone, Debug)]
+pub struct Session {
+    /// Its first line.
+    pub header: Header,
+    /// What was read of each entry.
+    pub read: Vec<Read>,
+    /// How it ended; none where it was killed.
+    pub end: Option<String>,
+}
+
+/// What was read of one entry.
+#[derive(Clone, Debug, Default)]
+pub struct Read {
+    /// How pairs were cut.
+    pub shape: Option<Shape>,
+    /// The pairs, in the order taken.
+    pub pairs: Vec<Pair>,
+    /// Why it could not be compared.
+    pub without: Option<String>,
+    /// The counts of A and B.
+    pub counts: [Option<Counts>; 2],
+    /// The phases of A and B.
+    pub phases: [BTreeMap<String, f64>; 2],
+}
+
+impl Read {
+    /// The log ratios of its pairs, without those of the control.
+    pub fn log_ratios(&self) -> Vec<f64> {
+        self.pairs.iter().filter(|pair| !pair.control).map(|pair| pair.log_ratio).collect()
+    }
+}
+
+/// What is so, as far as this session can tell.
+#[derive(Clone, Debug, Serialize)]
+pub struct Judged {
+    /// What was compared.
+    pub name: String,
+    /// The verdict on B: `faster`, `slower`, `no practical change`, `not decided`, or why there is none.
+    pub verdict: String,
+    /// How many times as long B takes; none without enough pairs.
+    pub takes: Option<Bounds>,
+    /// The same of processor time.
+    pub cpu_takes: Option<Bounds>,
+    /// How many pairs there were.
+    pub pairs: usize,
+    /// Roughly how many more it would take, where it is not decided and that can be told.
+    pub more: Option<usize>,
+    /// Differences smaller than this share are of no use.
+    pub band: f64,
+    /// What a reader should know before believing it.
+    pub trust: Vec<String>,
+    /// The chance that the verdict is wrong, corrected for how many there are.
+    pub chance: f64,
+    /// What was counted and differs, by name: A, B.
+    pub counts: BTreeMap<String, [u64; 2]>,
+    /// What the phases took and take, in nanoseconds of one run, those that differ most first.
+    pub phases: Vec<(String, [f64; 2])>,
+    /// Promises that A makes and B does not, and the other way.
+    pub promises: [Vec<String>; 2],
+}
+
+/// A ratio and its bounds.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Bounds {
+    /// The lower bound.
+    pub low: f64,
+    /// The estimate.
+    pub mid: f64,
+    /// The upper bound.
+    pub high: f64,
+}
+
+impl From<Interval> for Bounds {
+    fn from(log: Interval) -> Bounds {
+        let Interval { low, mid, high, .. } = log.as_times();
+        Bounds { low, mid, high }
+    }
+}
+
+/// A session, judged.
+#[derive(Clone, Debug, Serialize)]
+pub struct Judgement {
+    /// A and B, for people.
+    pub sides: [String; 2],
+    /// Its entries, those that got worst first.
+    pub entries: Vec<Judged>,
+    /// The noise floor: half the width of what A against A looks like, as a share; none without enough pairs.
+    pub floor: Option<f64>,
+    /// How often A met A.
+    pub control_pairs: usize,
+    /// Whether A looked different from itself: then nothing here can be believed.
+    pub void: bool,
+}
+
+/// More disturbed blocks than this share, and a reader is told.
+const NOISY: f64 = 0.5;
+/// A row that waits less often than this a pair does not wait.
+const WAITS: f64 = 1.0;
+
+/// Judges a session.
+pub fn judge(session: &Session) -> Judgement {
+    let header = &session.header;
+    let controls: Vec<f64> = session
+        .read
+        .iter()
+        .flat_map(|read| read.pairs.iter().filter(|pair| pair.control))
+        .map(|pair| pair.log_ratio)
+        .collect();
+    let control = control::judge(&controls);
+    let void = control.is_some_and(|floor| floor.void);
+    let rules: Vec<Rule> = header.entries.iter().map(|entry| rule(header, entry.band)).collect();
+    let chances: Vec<_> =
+        session.read.iter().zip(&rules).map(|(read, rule)| rule.chances(&read.log_ratios())).collect();
+    // Differences and samenesses are two families.
+    let differs: Vec<f64> = chances.iter().map(|chances| chances.faster.min(chances.slower).min(1.0)).collect();
+    let same: Vec<f64> = chances.iter().map(|chances| chances.same.min(1.0)).collect();
+    let correction = Correction::BenjaminiHochberg;
+    let (differs, same) = (correction.of(&differs), correction.of(&same));
+    let mut entries: Vec<Judged> =
+        (0..header.entries.len()).map(|at| entry(session, at, &rules[at], void, [differs[at], same[at]])).collect();
+    // What got worst comes first; what could not be compared comes last.
+    entries.sort_by(|a, b| {
+        let worst = |one: &Judged| (one.verdict == Verdict::Slower.words(), one.takes.map_or(0.0, |takes| takes.mid));
+        let (a, b) = (worst(a), worst(b));
+        b.0.cmp(&a.0).then(b.1.total_cmp(&a.1))
+    });
+    Judgement {
+        sides: [header.a.clone(), header.b.clone()],
+        entries,
+        floor: control.map(|floor| floor.noise().exp_m1()),
+        control_pairs: controls.len(),
+        void,
+    }
+}
+
+/// The rule by which an entry is stopped and judged.
+pub fn rule(header: &Header, band: f64) -> Rule {
+    let rule = Rule::spending(band, header.chance);
+    match header.precision {
+        Some(precision) => rule.to_precision(precision),
+        None => rule,
+    }
+}
+
+fn entry(session: &Session, at: usize, rule: &Rule, void: bool, corrected: [f64; 2]) -> Judged {
+    let (entry, read) = (&session.header.entries[at], &session.read[at]);
+    let pairs: Vec<&Pair> = read.pairs.iter().filter(|pair| !pair.control).collect();
+    let cpu: Vec<f64> = pairs.iter().filter_map(|pair| pair.cpu_log_ratio).collect();
+    let mut trust = Vec::new();
+    let mut standing = rule.close(&read.log_ratios());
+    let waits: u64 = pairs.iter().map(|pair| pair.waits).sum();
+    let blocks: usize = pairs.iter().map(|pair| 4 * pair.walls.len()).sum();
+    let disturbed: usize = pairs.iter().map(|pair| pair.disturbed).sum();
+    let far: usize = pairs.iter().map(|pair| pair.far).sum();
+    let alone = read.shape.is_some_and(|shape| shape.workers == 1);
+    // A row that never waits spends its processor time: where the wall cannot tell, that may.
+    if let Standing::Undecided { .. } = standing
+        && alone
+        && (waits as f64) < WAITS * pairs.len() as f64
+        && cpu.len() == pairs.len()
+        && let by_cpu @ Standing::Decided { .. } = rule.close(&cpu)
+    {
+        standing = by_cpu;
+        trust.push("decided by processor time: the wall could not tell, and the row never waits".to_owned());
+    }
+    if blocks > 0 && disturbed as f64 > NOISY * blocks as f64 {
+        let share = disturbed as f64 / blocks as f64 * 100.0;
+        trust.push(format!("others ran beside it: in {share:.0} % of the blocks the processor was taken away"));
+    }
+    if far > 0 {
+        trust.push(format!("{far} of {blocks} blocks lie far from the others; none was dropped"));
+    }
+    let (verdict, interval, more, chance) = match standing {
+        _ if void => ("void".to_owned(), interval_of(&standing), None, 1.0),
+        Standing::Decided { verdict, interval, .. } => {
+            let chance = if verdict == Verdict::NoPracticalChange { corrected[1] } else { corrected[0] };
+            let by_cpu = trust.first().is_some_and(|first| first.starts_with("decided by"));
+            if chance <= LEVEL || by_cpu {
+                (verdict.words().to_owned(), Some(interval), None, chance)
+            } else {
+                trust.push("decided alone, but not among so many comparisons".to_owned());
+                (Verdict::NotDecided.words().to_owned(), Some(interval), None, chance)
+            }
+        }
+        Standing::GoOn { interval, .. } => (Verdict::NotDecided.words().to_owned(), interval, None, corrected[0]),
+        Standing::Undecided { interval, more } => {
+            (Verdict::NotDecided.words().to_owned(), interval, more, corrected[0])
+        }
+    };
+    let verdict = read.without.as_ref().map_or(verdict, |why| format!("cannot be compared: {why}"));
+    Judged {
+        name: entry.name(),
+        verdict,
+        takes: interval.map(Bounds::from),
+        cpu_takes: ranks::interval(&cpu, 1.0 - session.header.chance).map(Bounds::from),
+        pairs: pairs.len(),
+        more,
+        band: entry.band,
+        trust,
+        chance,
+        counts: different_counts(read),
+        phases: different_phases(read),
+        promises: [lost(&entry.promises_a, &entry.promises_b), lost(&entry.promises_b, &entry.promises_a)],
+    }
+}
+
+fn interval_of(standing: &Standing) -> Option<Interval> {
+    match standing {
+        Standing::Decided { interval, .. } => Some(*interval),
+        Standing::GoOn { interval, .. } | Standing::Undecided { interval, .. } => *interval,
+    }
+}
+
+fn lost(had: &[String], has: &[String]) -> Vec<String> {
+    had.iter().filter(|promise| !has.contains(promise)).cloned().collect()
+}
+
+/// Every count that differs, system calls as `calls.NAME`. Times and memory are no counts.
+fn different_counts(read: &Read) -> BTreeMap<String, [u64; 2]> {
+    let [Some(a), Some(b)] = &read.counts else { return BTreeMap::new() };
+    let (a, b) = (a.exact(), b.exact());
+    let names = a.keys().chain(b.keys());
+    names
+        .map(|name| (name.clone(), [&a, &b].map(|side| side.get(name).copied().unwrap_or(0))))
+        .filter(|(_, [a, b])| a != b)
+        .collect()
+}
+
+fn different_phases(read: &Read) -> Vec<(String, [f64; 2])> {
+    let [a, b] = &read.phases;
+    let mut names: Vec<&String> = a.keys().chain(b.keys()).collect();
+    names.sort();
+    names.dedup();
+    let of = |side: &BTreeMap<String, f64>, name: &String| side.get(name).copied().unwrap_or(0.0);
+    let mut phases: Vec<(String, [f64; 2])> =
+        names.into_iter().map(|name| (name.clone(), [of(a, name), of(b, name)])).collect();
+    let moved = |(_, [a, b]): &(String, [f64; 2])| (a - b).abs();
+    phases.sort_by(|one, other| moved(other).total_cmp(&moved(one)));
+    phases
+}
+
+/// Reads a session's file. A last line that is cut short is what a kill leaves.
+pub fn read(path: &Path) -> Result<Session, Unreadable> {
+    let bytes = std::fs::read(path).map_err(|error| Unreadable::Io(path.to_owned(), error))?;
+    parse(path, &bytes)
+}
+
+fn parse(path: &Path, bytes: &[u8]) -> Result<Session, Unreadable> {
+    let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    let mut lines = bytes[..whole].split(|byte| *byte == b'\n').enumerate().filter(|(_, line)| !line.is_empty());
+    let no_header = |why: &dyn std::fmt::Display| Unreadable::NoHeader(path.to_owned(), why.to_string());
+    let (_, first) = lines.next().ok_or_else(|| no_header(&"the file is empty or cut in its first line"))?;
+    let value: serde_json::Value = serde_json::from_slice(first).map_err(|error| no_header(&error))?;
+    if value["kind"] != "comparison" {
+        return Err(no_header(&"it is not of kind `comparison`"));
+    }
+    match value["schema"].as_u64() {
+        Some(schema) if schema == u64::from(SCHEMA) => {}
+        Some(schema) => return Err(Unreadable::Schema(path.to_owned(), schema)),
+        None => return Err(no_header(&"it names no schema")),
+    }
+    let header: Header = serde_json::from_value(value).map_err(|error| no_header(&error))?;
+    let mut session = Session { read: vec![Read::default(); header.entries.len()], header, end: None };
+    for (at, line) in lines {
+        let damaged = |why: String| Unreadable::Damaged(path.to_owned(), at + 1, why);
+        let line: Line = serde_json::from_slice(line).map_err(|error| damaged(error.to_string()))?;
+        take(&mut session, line).map_err(damaged)?;
+    }
+    Ok(session)
+}
+
+fn take(session: &mut Session, line: Line) -> Result<(), String> {
+    let entry = match &line {
+        Line::Comparison(_) => return Err("a second header".to_owned()),
+        Line::End { how, .. } => {
+            session.end = Some(how.clone());
+            return Ok(());
+        }
+        Line::Begin { entry, .. }
+        | Line::Pair { entry, .. }
+        | Line::Counts { entry, .. }
+        | Line::Phases { entry, .. }
+        | Line::Without { entry, .. } => *entry,
+    };
+    let count = session.read.len();
+    let read = session.read.get_mut(entry).ok_or(format!("there is no entry {entry} of {count}"))?;
+    let side = |side: &str| match side {
+        "a" => Ok(0),
+        "b" => Ok(1),
+        other => Err(format!("{other:?} is no side")),
+    };
+    match line {
+        Line::Begin { shape, .. } => read.shape = Some(shape),
+        Line::Pair { pair, .. } => read.pairs.push(*pair),
+        Line::Counts { side: of, counts, .. } => read.counts[side(&of)?] = Some(*counts),
+        Line::Phases { side: of, phases, .. } => read.phases[side(&of)?] = phases,
+        Line::Without { why, .. } => read.without = Some(why),
+        Line::Comparison(_) | Line::End { .. } => {}
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::stats::chance::Chance;
+
+    pub(crate) fn session(entries: &[(&str, f64, f64)]) -> Session {
+        let header = Header {
+            schema: SCHEMA,
+            id: "c".into(),
+            started: "2026-11-21T09:00:00Z".into(),
+            command: "assay compare".into(),
+            seed: 1,
+            machine: BTreeMap::new(),
+            calibration: BTreeMap::new(),
+            a: "before".into(),
+            b: "after".into(),
+            entries: entries
+                .iter()
+                .map(|(name, _, _)| Entry {
+                    workload: "codecs".into(),
+                    a: (*name).into(),
+                    b: (*name).into(),
+                    fixture: "tiny".into(),
+                    filesystem: "tmpfs".into(),
+                    band: 0.01,
+                    promises_a: vec!["verified".into()],
+                    promises_b: vec!["verified".into()],
+                })
+                .collect(),
+            chance: 0.005,
+            precision: None,
+        };
+        let mut chance = Chance::seeded(7);
+        let mut read = Vec::new();
+        for (_, shift, noise) in entries {
+            let mut one =
+                Read { shape: Some(Shape { whole: false, times: 1, quads: 1, workers: 1 }), ..Read::default() };
+            for number in 0..64 {
+                let control = number % 4 == 3;
+                let shift = if control { 0.0 } else { *shift };
+                let log_ratio = shift + noise * (chance.share() - 0.5);
+                one.pairs.push(Pair {
+                    number,
+                    control,
+                    processor: Some(0),
+                    a_first: true,
+                    log_ratio,
+                    cpu_log_ratio: Some(log_ratio),
+                    waits: 0,
+                    disturbed: 0,
+                    far: 0,
+                    walls: vec![[[1, 1], [1, 1]]],
+                });
+            }
+            read.push(one);
+        }
+        Session { header, read, end: Some("complete".into()) }
+    }
+
+    #[test]
+    fn each_entry_gets_its_verdict_and_the_worst_comes_first() {
+        let judged = judge(&session(&[("same", 0.0, 0.01), ("slow", 0.05, 0.01), ("fast", -0.05, 0.01)]));
+        assert!(!judged.void && judged.floor.unwrap() < 0.01);
+        let verdicts: Vec<(&str, &str)> =
+            judged.entries.iter().map(|one| (one.name.as_str(), one.verdict.as_str())).collect();
+        let expected = [("codecs/slow", "slower"), ("codecs/same", "no practical change"), ("codecs/fast", "faster")];
+        assert_eq!(verdicts, expected);
+        let slow = judged.entries[0].takes.unwrap();
+        assert!(slow.low > 1.04 && slow.high < 1.06, "{slow:?}");
+    }
+
+    #[test]
+    fn a_session_whose_control_sees_a_difference_is_void() {
+        let mut session = session(&[("slow", 0.05, 0.01)]);
+        for pair in session.read[0].pairs.iter_mut().filter(|pair| pair.control) {
+            pair.log_ratio += 0.03;
+        }
+        let judged = judge(&session);
+        assert!(judged.void);
+        assert_eq!(judged.entries[0].verdict, "void");
+    }
+
+    #[test]
+    fn processor_time_decides_where_nothing_waits_and_the_wall_cannot_tell() {
+        let mut session = session(&[("slow", 0.03, 0.4)]);
+        for pair in &mut session.read[0].pairs {
+            pair.cpu_log_ratio = Some(if pair.control { 0.0 } else { 0.03 });
+        }
+        let judged = &judge(&session).entries[0];
+        assert_eq!(judged.verdict, "slower");
+        assert!(judged.trust[0].contains("processor time"));
+        for pair in &mut session.read[0].pairs {
+            pair.waits = 9;
+        }
+        assert_eq!(judge(&session).entries[0].verdict, "not decided");
+    }
+
+    #[test]
+    fn a_file_that_is_damaged_says_where() {
+        let whole = session(&[("same", 0.0, 0.01)]);
+        let mut text = serde_json::to_string(&Line::Comparison(Box::new(whole.header.clone()))).unwrap() + "\n";
+        for pair in &whole.read[0].pairs {
+            let line = Line::Pair { entry: 0, pair: Box::new(pair.clone()) };
+            text += &(serde_json::to_string(&line).unwrap() + "\n");
+        }
+        let path = Path::new("c.jsonl");
+        assert_eq!(parse(path, text.as_bytes()).unwrap().read[0].pairs, whole.read[0].pairs);
+        assert_eq!(parse(path, &text.as_bytes()[..text.len() - 9]).unwrap().read[0].pairs.len(), 63);
+        assert!(matches!(parse(path, b""), Err(Unreadable::NoHeader(..))));
+        let other = text.replace("\"schema\":1", "\"schema\":9");
+        assert!(matches!(parse(path, other.as_bytes()), Err(Unreadable::Schema(_, 9))));
+        let no_entry = text.replace("\"entry\":0", "\"entry\":5");
+        assert!(matches!(parse(path, no_entry.as_bytes()), Err(Unreadable::Damaged(_, 2, _))));
+    }
+}
