@@ -16,6 +16,30 @@ bench-all minutes="10": build
     {{assay}} run restore --on python-small --budget $(({{minutes}} * 20))s
     {{assay}} run restore --ladder --on python-env --budget $(({{minutes}} * 20))s
 
+# The parts at the micro level by criterion, on an otherwise quiet machine: `just bench-parts codecs/zstd`
+bench-parts *words:
+    cargo bench --locked -p harness --bench parts -- {{words}}
+
+# Instruction counts of every row by iai-callgrind, each twice; needs Valgrind. Installs its runner in target/tools
+bench-instructions *words:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    version=$(sed -n 's/^iai-callgrind = "=\(.*\)"$/\1/p' harness/Cargo.toml)
+    if ! command -v valgrind >/dev/null; then
+        printf 'valgrind is not installed\n  do  apt-get install valgrind\n' >&2
+        exit 3
+    fi
+    export IAI_CALLGRIND_RUNNER="$PWD/target/tools/bin/iai-callgrind-runner"
+    # It cannot be asked for its version, but names it when it complains.
+    if ! "$IAI_CALLGRIND_RUNNER" --version 2>&1 | grep -qF "($version)"; then
+        if ! cargo install iai-callgrind-runner --version "$version" --locked --force --root target/tools; then
+            printf 'iai-callgrind-runner %s could not be installed\n' "$version" >&2
+            printf '  do  cargo install iai-callgrind-runner --version %s --locked --root target/tools\n' "$version" >&2
+            exit 3
+        fi
+    fi
+    cargo bench --locked -p harness --bench instructions -- {{words}}
+
 # The release build that measures
 build:
     cargo build --release --locked

@@ -4,6 +4,7 @@ use crate::ask::{Ask, Rounds};
 use crate::catalogue::{ALONE, choose, peer};
 use crate::compare::{self, CompareArgs};
 use crate::flame::show::{FlameArgs, flame};
+use crate::gate::{self, GateArgs};
 use crate::pace::{parse_duration, parse_wait};
 use crate::progress::Telling;
 use crate::refusal::{Exit, Refusal, exit_of};
@@ -41,7 +42,7 @@ struct Cli {
     no_progress: bool,
 }
 
-const EXITS: &str = "Exit codes: 0 fine; 2 bad arguments; 4 the machine cannot do this; 5 a row crashed, hung or came \
+const EXITS: &str = "Exit codes: 0 fine; 1 a gate failed; 2 bad arguments; 3 not decided; 4 the machine cannot do this; 5 a row crashed, hung or came \
                      out wrong; 6 data missing, damaged or of another schema; 130 interrupted, what was measured is kept.";
 
 #[derive(Subcommand)]
@@ -55,6 +56,8 @@ enum Command {
     Run(RunArgs),
     /// What changed between two rows, two builds or two runs, and is it so?
     Compare(CompareArgs),
+    /// Hold what must not get worse: system calls, allocations, bytes, instructions; times with --base
+    Gate(GateArgs),
     /// Print the table of a run again
     Show {
         /// A run's name or its record file; the last run if left away
@@ -218,6 +221,7 @@ fn dispatch(cli: Cli) -> Result<Said> {
         Command::List { workload } => list::list(workload.as_deref()),
         Command::Run(arguments) => run(arguments, telling),
         Command::Compare(arguments) => compare::compare(&arguments, telling, command_line()),
+        Command::Gate(arguments) => gate::gate(&arguments, telling, &command_line()),
         Command::Show { run } => list::show(run.as_deref()),
         Command::Explain { row, on } => explain::explain(&row, &on, telling),
         Command::Flame(arguments) => flame(&arguments, telling),

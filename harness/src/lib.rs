@@ -11,6 +11,7 @@ pub mod once;
 pub mod rounds;
 
 pub mod flame;
+pub mod gate;
 pub mod probes;
 
 pub mod home;

@@ -1,6 +1,7 @@
 //! `assay list` and `assay show`: what can be asked, and what was answered.
 
 use crate::cli::{Said, width};
+use crate::compare;
 use crate::refusal::Refusal;
 use crate::{catalogue, home};
 use anyhow::Result;
@@ -74,6 +75,9 @@ fn rows(name: &str) -> Result<Said> {
 
 /// The table of a run: the last, one by name, or a record file.
 pub fn show(run: Option<&str>) -> Result<Said> {
+    if let Some(session) = run.and_then(compare::session::named) {
+        return compare::show(&session);
+    }
     let path = find(run)?;
     let run = read(&path)?;
     let text = format!(

@@ -5,6 +5,10 @@
 pub enum Exit {
     /// All is well.
     Fine = 0,
+    /// A gate failed: something got worse, and was confirmed.
+    Worse = 1,
+    /// The data do not decide.
+    Open = 3,
     /// Bad arguments, or a place that must not be used.
     Usage = 2,
     /// The machine cannot do this.

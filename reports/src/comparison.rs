@@ -3,7 +3,7 @@
 
 use crate::record::{Counts, Unreadable};
 use crate::stats::many::{Correction, LEVEL};
-use crate::stats::sequential::{Rule, Standing};
+use crate::stats::sequential::{Chances, Rule, Standing};
 use crate::stats::{Interval, Verdict, control, ranks};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -194,6 +194,11 @@ pub struct Read {
 }
 
 impl Read {
+    /// The same of processor times, where they were read.
+    pub fn cpu_log_ratios(&self) -> Vec<f64> {
+        self.pairs.iter().filter(|pair| !pair.control).filter_map(|pair| pair.cpu_log_ratio).collect()
+    }
+
     /// The log ratios of its pairs, without those of the control.
     pub fn log_ratios(&self) -> Vec<f64> {
         self.pairs.iter().filter(|pair| !pair.control).map(|pair| pair.log_ratio).collect()
@@ -279,15 +284,15 @@ pub fn judge(session: &Session) -> Judgement {
     let control = control::judge(&controls);
     let void = control.is_some_and(|floor| floor.void);
     let rules: Vec<Rule> = header.entries.iter().map(|entry| rule(header, entry.band)).collect();
-    let chances: Vec<_> =
-        session.read.iter().zip(&rules).map(|(read, rule)| rule.chances(&read.log_ratios())).collect();
+    let told: Vec<Told> = session.read.iter().zip(&rules).map(|(read, rule)| Told::of(read, rule)).collect();
     // Differences and samenesses are two families.
-    let differs: Vec<f64> = chances.iter().map(|chances| chances.faster.min(chances.slower).min(1.0)).collect();
-    let same: Vec<f64> = chances.iter().map(|chances| chances.same.min(1.0)).collect();
+    let differs: Vec<f64> = told.iter().map(|one| one.chances.faster.min(one.chances.slower).min(1.0)).collect();
+    let same: Vec<f64> = told.iter().map(|one| one.chances.same.min(1.0)).collect();
     let correction = Correction::BenjaminiHochberg;
     let (differs, same) = (correction.of(&differs), correction.of(&same));
-    let mut entries: Vec<Judged> =
-        (0..header.entries.len()).map(|at| entry(session, at, &rules[at], void, [differs[at], same[at]])).collect();
+    let mut entries: Vec<Judged> = (0..header.entries.len())
+        .map(|at| entry(session, at, &told[at], void, [differs[at], same[at]]))
+        .collect();
     // What got worst comes first; what could not be compared comes last.
     entries.sort_by(|a, b| {
         let worst = |one: &Judged| (one.verdict == Verdict::Slower.words(), one.takes.map_or(0.0, |takes| takes.mid));
@@ -312,25 +317,50 @@ pub fn rule(header: &Header, band: f64) -> Rule {
     }
 }
 
-fn entry(session: &Session, at: usize, rule: &Rule, void: bool, corrected: [f64; 2]) -> Judged {
+/// What an entry says on its own.
+struct Told {
+    standing: Standing,
+    chances: Chances,
+    by_cpu: bool,
+}
+
+impl Told {
+    /// The wall decides. A row that never waits spends nothing but its processor time, so where the looks at the wall
+    /// are used up and could not tell, processor time may, in one look with a price of its own: the chance of a false
+    /// verdict on such a row is the sum of both, [`CPU_CHANCE`] more.
+    fn of(read: &Read, rule: &Rule) -> Told {
+        let ratios = read.log_ratios();
+        let by_wall = Told { standing: rule.close(&ratios), chances: rule.chances(&ratios), by_cpu: false };
+        let cpu = read.cpu_log_ratios();
+        let alone = read.shape.is_some_and(|shape| shape.workers == 1);
+        let waits = read.pairs.iter().map(|pair| pair.waits as f64).sum::<f64>() / read.pairs.len().max(1) as f64;
+        let all_read = cpu.len() == ratios.len() && !cpu.is_empty();
+        if matches!(by_wall.standing, Standing::Decided { .. }) || !alone || waits >= WAITS || !all_read {
+            return by_wall;
+        }
+        let rule = Rule { looks: vec![(cpu.len(), CPU_CHANCE)], ..rule.clone() };
+        let standing = rule.close(&cpu);
+        if let Standing::Decided { .. } = standing {
+            Told { standing, chances: rule.chances(&cpu), by_cpu: true }
+        } else {
+            by_wall
+        }
+    }
+}
+
+/// The chance of a false verdict by processor time.
+const CPU_CHANCE: f64 = 0.001;
+
+fn entry(session: &Session, at: usize, told: &Told, void: bool, corrected: [f64; 2]) -> Judged {
     let (entry, read) = (&session.header.entries[at], &session.read[at]);
     let pairs: Vec<&Pair> = read.pairs.iter().filter(|pair| !pair.control).collect();
-    let cpu: Vec<f64> = pairs.iter().filter_map(|pair| pair.cpu_log_ratio).collect();
+    let cpu = read.cpu_log_ratios();
     let mut trust = Vec::new();
-    let mut standing = rule.close(&read.log_ratios());
-    let waits: u64 = pairs.iter().map(|pair| pair.waits).sum();
+    let standing = told.standing;
     let blocks: usize = pairs.iter().map(|pair| 4 * pair.walls.len()).sum();
     let disturbed: usize = pairs.iter().map(|pair| pair.disturbed).sum();
     let far: usize = pairs.iter().map(|pair| pair.far).sum();
-    let alone = read.shape.is_some_and(|shape| shape.workers == 1);
-    // A row that never waits spends its processor time: where the wall cannot tell, that may.
-    if let Standing::Undecided { .. } = standing
-        && alone
-        && (waits as f64) < WAITS * pairs.len() as f64
-        && cpu.len() == pairs.len()
-        && let by_cpu @ Standing::Decided { .. } = rule.close(&cpu)
-    {
-        standing = by_cpu;
+    if told.by_cpu {
         trust.push("decided by processor time: the wall could not tell, and the row never waits".to_owned());
     }
     if blocks > 0 && disturbed as f64 > NOISY * blocks as f64 {
@@ -344,8 +374,7 @@ fn entry(session: &Session, at: usize, rule: &Rule, void: bool, corrected: [f64;
         _ if void => ("void".to_owned(), interval_of(&standing), None, 1.0),
         Standing::Decided { verdict, interval, .. } => {
             let chance = if verdict == Verdict::NoPracticalChange { corrected[1] } else { corrected[0] };
-            let by_cpu = trust.first().is_some_and(|first| first.starts_with("decided by"));
-            if chance <= LEVEL || by_cpu {
+            if chance <= LEVEL {
                 (verdict.words().to_owned(), Some(interval), None, chance)
             } else {
                 trust.push("decided alone, but not among so many comparisons".to_owned());

@@ -2,6 +2,7 @@
 
 pub mod apart;
 pub mod comparison;
+pub mod gate;
 pub mod record;
 pub mod stats;
 pub mod summary;

@@ -41,7 +41,7 @@ pub struct Duel<'a> {
     chance: Chance,
     limit: Duration,
     processors: usize,
-    run_ns: f64,
+    cpu_ns: f64,
     trash: u64,
 }
 
@@ -83,7 +83,7 @@ impl<'a> Duel<'a> {
         let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let chance = Chance::seeded(seed);
         let mut duel =
-            Duel { workload, sides, fixture, stage, expected, shape, chance, limit, processors, run_ns: 0.0, trash: 0 };
+            Duel { workload, sides, fixture, stage, expected, shape, chance, limit, processors, cpu_ns: 0.0, trash: 0 };
         let mut slower: f64 = 0.0;
         for side in 0..2 {
             let target = duel.stage.cleared()?;
@@ -91,20 +91,21 @@ impl<'a> Duel<'a> {
                 Started::Ready(player) => player,
                 Started::Absent(absent) => return Ok(Set::Absent(absent)),
             };
-            let blocks: Vec<Block> = (0..3).map(|_| player.block()).collect::<Result<_>>()?;
+            let blocks = probe(&mut player)?;
             let last = player.end()?;
             duel.hold_against(side, &last)?;
             duel.shape.workers = blocks.iter().map(|block| block.workers).fold(duel.shape.workers, usize::max);
-            slower = slower.max(blocks.iter().map(|block| block.wall_ns).min().unwrap_or(1) as f64);
+            let least = |of: fn(&Block) -> u64| blocks.iter().map(of).min().unwrap_or(1) as f64;
+            slower = slower.max(least(|block| block.wall_ns));
+            duel.cpu_ns = duel.cpu_ns.max(least(|block| block.cpu_ns));
         }
-        duel.run_ns = slower;
         duel.shape = cut(slower, duel.shape.workers);
         Ok(Set::Ready(Box::new(duel)))
     }
 
-    /// What one run takes, roughly: the best of three, of the slower side.
-    pub fn run_ns(&self) -> f64 {
-        self.run_ns
+    /// What one run takes of a processor, at best, of the slower side.
+    pub fn cpu_ns(&self) -> f64 {
+        self.cpu_ns
     }
 
     /// Adds so many turns of an empty loop to every run of B.
@@ -269,6 +270,20 @@ impl FourBlocks {
     fn each(&self) -> impl Iterator<Item = &Block> {
         self.a.iter().chain(&self.b)
     }
+}
+
+/// A few runs, to see how long one takes: three, or as many more as are short.
+fn probe(player: &mut Player) -> Result<Vec<Block>> {
+    const FEWEST: usize = 3;
+    const MOST: usize = 20;
+    let mut blocks: Vec<Block> = Vec::new();
+    let mut all = 0;
+    while blocks.len() < FEWEST || (blocks.len() < MOST && (all as f64) < WHOLE) {
+        let block = player.block()?;
+        all += block.wall_ns;
+        blocks.push(block);
+    }
+    Ok(blocks)
 }
 
 /// How pairs are cut where one run takes so many nanoseconds.

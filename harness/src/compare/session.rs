@@ -110,7 +110,7 @@ fn compare(
         }
     };
     if let Some(share) = plan.delay {
-        duel.delay(turns_in(duel.run_ns() * share));
+        duel.delay(turns_in(duel.cpu_ns() * share));
     }
     record.line(&Line::Begin { entry: at, shape: duel.shape() })?;
     let progress = Progress::begin(plan.telling, "compare");
@@ -265,7 +265,15 @@ impl Record {
 }
 
 /// The file's name in its run's directory.
-pub const FILE: &str = "comparison.jsonl";
+const FILE: &str = "comparison.jsonl";
+
+/// The file of a session of that name, or that file.
+pub fn named(name: &str) -> Option<PathBuf> {
+    let file = Path::new(name);
+    let in_home = home::runs().join(name).join(FILE);
+    let is_session = file.is_file() && file.file_name().is_some_and(|name| name == FILE);
+    if is_session { Some(file.to_owned()) } else { in_home.is_file().then_some(in_home) }
+}
 
 /// Differences that matter: a processor repeats itself to a hundredth; what asks the kernel, the disk or several
 /// workers does not.

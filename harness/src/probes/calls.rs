@@ -7,6 +7,8 @@
 use super::{Instrument, Missing};
 use anyhow::{Context, Result};
 use nix::libc;
+use nix::mount::{MsFlags, mount};
+use nix::sched::CloneFlags;
 use perf_event::{Builder, Counter};
 use reports::record::{Counted, Counts, SystemCalls};
 use std::collections::BTreeMap;
@@ -201,8 +203,15 @@ impl Counters {
 /// Where the kernel tells the numbers of its tracepoints.
 fn events() -> Result<PathBuf, Missing> {
     const MEND: &str = "as root: mount -t tracefs tracefs /sys/kernel/tracing";
+    const PLACES: [&str; 2] = ["/sys/kernel/tracing/events", "/sys/kernel/debug/tracing/events"];
     let mut why = "tracefs is not mounted".to_owned();
-    for place in ["/sys/kernel/tracing/events", "/sys/kernel/debug/tracing/events"] {
+    let seen = |place: &str| Path::new(place).join(TOTAL).join("id").exists();
+    if !PLACES.into_iter().any(seen)
+        && let Err(error) = mount_for_this_process()
+    {
+        why += &format!(", and cannot be mounted ({error})");
+    }
+    for place in PLACES {
         match std::fs::read(Path::new(place).join(TOTAL).join("id")) {
             Ok(_) => return Ok(place.into()),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
@@ -211,6 +220,15 @@ fn events() -> Result<PathBuf, Missing> {
     }
     let mend = if rustix::process::geteuid().is_root() { MEND } else { "run as root, which may read it" };
     Err(Missing::new(why, mend))
+}
+
+/// Mounts tracefs where only this process and those that it starts see it; it goes when they go.
+fn mount_for_this_process() -> nix::Result<()> {
+    let nothing = None::<&str>;
+    nix::sched::unshare(CloneFlags::CLONE_NEWNS)?;
+    // Nothing that is mounted from here on is to be seen by others.
+    mount(nothing, "/", nothing, MsFlags::MS_REC | MsFlags::MS_PRIVATE, nothing)?;
+    mount(Some("tracefs"), "/sys/kernel/tracing", Some("tracefs"), MsFlags::empty(), nothing)
 }
 
 fn counter(events: &Path, event: &str) -> Result<Counter, Missing> {

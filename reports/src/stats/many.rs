@@ -62,16 +62,16 @@ impl Correction {
     }
 }
 
-/// Which verdicts stand? One list of log ratios for each comparison, all of them over.
-pub fn verdicts(comparisons: &[Vec<f64>], rule: &Rule, correction: Correction) -> Vec<Corrected> {
-    let chances: Vec<_> = comparisons.iter().map(|log_ratios| rule.chances(log_ratios)).collect();
+/// Which verdicts stand? Of each comparison its log ratios and the rule that ended it; all of them are over.
+pub fn verdicts(comparisons: &[(Vec<f64>, Rule)], correction: Correction) -> Vec<Corrected> {
+    let chances: Vec<_> = comparisons.iter().map(|(log_ratios, rule)| rule.chances(log_ratios)).collect();
     let differs: Vec<f64> = chances.iter().map(|chances| chances.faster.min(chances.slower)).collect();
     let same: Vec<f64> = chances.iter().map(|chances| chances.same).collect();
     let (differs_corrected, same_corrected) = (correction.of(&differs), correction.of(&same));
     comparisons
         .iter()
         .enumerate()
-        .map(|(at, log_ratios)| {
+        .map(|(at, (log_ratios, rule))| {
             let alone = rule.close(log_ratios);
             let (verdict, p, corrected) = match alone {
                 Standing::Decided { verdict: Verdict::NoPracticalChange, .. } => {
@@ -118,33 +118,44 @@ mod tests {
         (0..pairs).map(|pair| centre + 0.02 * ((pair * 7 % 13) as f64 / 12.0 - 0.5)).collect()
     }
 
+    fn judged(lists: &[Vec<f64>], correction: Correction) -> Vec<Corrected> {
+        let comparisons: Vec<_> = lists.iter().map(|list| (list.clone(), Rule::standard(0.01))).collect();
+        verdicts(&comparisons, correction)
+    }
+
     #[test]
     fn one_barely_decided_among_many_open_ones_does_not_stand() {
-        let rule = Rule::standard(0.01);
         let open = |_| around(0.05, 10).into_iter().flat_map(|value| [value, -value]).collect();
-        let mut comparisons: Vec<Vec<f64>> = (0..39).map(open).collect();
-        comparisons.push(around(0.05, 10));
-        let last = *verdicts(&comparisons, &rule, Correction::BenjaminiHochberg).last().unwrap();
+        let mut lists: Vec<Vec<f64>> = (0..39).map(open).collect();
+        lists.push(around(0.05, 10));
+        let last = *judged(&lists, Correction::BenjaminiHochberg).last().unwrap();
         assert!(matches!(last.alone, Standing::Decided { verdict: Verdict::Slower, pairs: 10, .. }));
         assert_eq!((last.verdict, last.corrected > LEVEL), (Verdict::NotDecided, true));
-        let alone = verdicts(&comparisons[39..], &rule, Correction::BenjaminiHochberg)[0];
-        assert_eq!(alone.verdict, Verdict::Slower);
-        comparisons[39] = around(0.05, 20);
-        let surer = *verdicts(&comparisons, &rule, Correction::BenjaminiHochberg).last().unwrap();
+        assert_eq!(judged(&lists[39..], Correction::BenjaminiHochberg)[0].verdict, Verdict::Slower);
+        lists[39] = around(0.05, 20);
+        let surer = *judged(&lists, Correction::BenjaminiHochberg).last().unwrap();
         assert_eq!(surer.verdict, Verdict::Slower);
     }
 
     #[test]
     fn the_order_of_comparisons_does_not_matter_and_each_keeps_its_own() {
         use Verdict::{Faster, NoPracticalChange, Slower};
-        let comparisons = [around(0.05, 20), around(0.0, 28), around(-0.05, 20)];
+        let lists = [around(0.05, 20), around(0.0, 28), around(-0.05, 20)];
         let verdict = |at: &[usize]| -> Vec<Verdict> {
-            let some: Vec<Vec<f64>> = at.iter().map(|at| comparisons[*at].clone()).collect();
-            verdicts(&some, &Rule::standard(0.01), Correction::Holm).iter().map(|one| one.verdict).collect()
+            let some: Vec<Vec<f64>> = at.iter().map(|at| lists[*at].clone()).collect();
+            judged(&some, Correction::Holm).iter().map(|one| one.verdict).collect()
         };
         assert_eq!(verdict(&[0, 1, 2]), [Slower, NoPracticalChange, Faster]);
         assert_eq!(verdict(&[2, 0, 1]), [Faster, Slower, NoPracticalChange]);
         assert!(verdict(&[]).is_empty());
+    }
+
+    #[test]
+    fn each_comparison_is_judged_by_its_own_band() {
+        let list = around(0.02, 28);
+        let bands = [0.01, 0.04].map(|band| (list.clone(), Rule::standard(band)));
+        let verdicts: Vec<Verdict> = verdicts(&bands, Correction::Holm).iter().map(|one| one.verdict).collect();
+        assert_eq!(verdicts, [Verdict::Slower, Verdict::NoPracticalChange]);
     }
 
     proptest! {

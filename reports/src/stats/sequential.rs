@@ -16,8 +16,8 @@
 //! **Why these looks.** With n pairs no interval is surer than 1 - 2 / 2^n, so a look at 8 pairs could spend no less
 //! than 0.8 per cent. The first look, at 10, spends just the 0.2 per cent at which all ten pairs on one side decide:
 //! large differences end there. One at 20 spends the 0.07 per cent at which nineteen pairs outvote one spike, however
-//! large. All others share what is left, more to the later ones. `reports/src/stats/simulated.rs` plays thousands of comparisons and holds these looks
-//! to what they promise.
+//! large. The others share what is left. `reports/src/stats/simulated.rs` plays thousands of comparisons and holds
+//! these looks to what they promise.
 
 use super::{Interval, Verdict, ranks};
 

@@ -36,7 +36,7 @@ pub fn render(session: &Session, judgement: &Judgement, width: usize) -> String 
         None => text += &labelled("note", "the session was killed; all pairs up to then are here", width),
         Some("interrupted") => text += &labelled("note", "stopped; all pairs up to then are here", width),
         Some("budget") => {
-            text += &labelled("note", "the budget ended some comparisons before they were decided", width)
+            text += &labelled("note", "the budget ended some comparisons before they were decided", width);
         }
         Some(_) => {}
     }

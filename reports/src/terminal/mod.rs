@@ -2,6 +2,7 @@
 
 pub mod apart;
 pub mod comparison;
+pub mod gate;
 
 use crate::record::{Beside, CALLS, Counted, Line, PhaseName, Run, Surroundings};
 use crate::stats::FEWEST;

@@ -1,0 +1,271 @@
+//! Instruction counts: every row of the catalogue once under Callgrind, on `tiny`, by iai-callgrind.
+//!
+//! `just bench-instructions`. A count takes in what happens inside `harness::measured::measured` and on the threads that
+//! workers are; nothing of getting ready. Rows of one thread are counted a second time by Valgrind alone, in a place of
+//! another name: the two must agree to the instruction. Then, and only when every row was counted, the counts are
+//! written for the gate to `instructions.json` in the lab's own directory, in one step. Rows of several threads share
+//! out their work as the scheduler likes, and a peer works in another program: they are told, and do not go to the gate.
+//!
+//! What Callgrind does not see: the kernel, which is where most of the time of small files goes; waiting; caches, and
+//! how long an instruction takes. And Valgrind hides AVX-512 from programs, so hashes and codecs take the paths of a
+//! lesser processor. A count that moved says that the code changed, never by how much it became faster.
+
+mod callgrind;
+
+use anyhow::{Context, Result, bail, ensure};
+use callgrind::{ARGUMENTS, Place, Row, VALGRIND, uncounted, unsteady};
+use harness::catalogue::{WORKLOADS, variant_of, workload};
+use harness::refusal::{Refusal, exit_of};
+use harness::say::say;
+use harness::scratch::{Scratch, default_place};
+use harness::{home, signals};
+use iai_callgrind::{BinaryBenchmark, BinaryBenchmarkConfig, BinaryBenchmarkGroup, Callgrind};
+use reports::table::{Align, Table};
+use serde::Serialize;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+use technique::peer::find_program;
+
+/// The version of the library, which its runner must have too.
+const VERSION: &str = "0.16.1";
+/// Where the part of this program that iai-callgrind starts finds the rows.
+const ROWS: &str = "ASSAY_INSTRUCTIONS_ROWS";
+/// Where iai-callgrind puts its files.
+const FILES: &str = "IAI_CALLGRIND_HOME";
+
+fn main() -> ExitCode {
+    if std::env::var_os(ROWS).is_some() {
+        counted::enter();
+        return ExitCode::SUCCESS;
+    }
+    if !std::env::args().any(|word| word == "--bench") {
+        say("instruction counts are no test: `just bench-instructions` takes them");
+        return ExitCode::SUCCESS;
+    }
+    match bench() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say(&format!("error: {error:#}"));
+            ExitCode::from(exit_of(&error) as u8)
+        }
+    }
+}
+
+mod counted {
+    use iai_callgrind::{binary_benchmark_group, main};
+
+    binary_benchmark_group!(name = rows; benchmarks = |group: &mut BinaryBenchmarkGroup| crate::fill(group));
+    main!(binary_benchmark_groups = rows);
+
+    /// What iai-callgrind makes of the program.
+    pub(super) fn enter() {
+        main();
+    }
+}
+
+/// A benchmark for each workload, a bench for each of its rows.
+fn fill(group: &mut BinaryBenchmarkGroup) {
+    let rows: Vec<Row> = std::env::var_os(ROWS)
+        .and_then(|path| serde_json::from_slice(&std::fs::read(path).ok()?).ok())
+        .expect("the one who set the variable wrote the rows");
+    for of in rows.chunk_by(|a, b| a.workload == b.workload) {
+        let mut benchmark = BinaryBenchmark::new(id(&of[0].workload));
+        for row in of {
+            let mut command = iai_callgrind::Command::new(&row.program);
+            command.args(row.words()).current_dir(&row.cwd).envs(row.environment());
+            benchmark.bench(iai_callgrind::Bench::new(id(&row.variant)).command(command));
+        }
+        let mut config = BinaryBenchmarkConfig::default();
+        config.env_clear(true).tool(Callgrind::with_args(ARGUMENTS));
+        benchmark.config(config);
+        group.binary_benchmark(benchmark);
+    }
+}
+
+/// A name as iai-callgrind takes it.
+fn id(name: &str) -> String {
+    name.replace('-', "_")
+}
+
+fn bench() -> Result<()> {
+    let runner = runner()?;
+    signals::listen()?;
+    let place = default_place(1 << 30);
+    let name = place.file_name().context("a scratch place has a name")?.to_string_lossy().into_owned();
+    let scratch = Scratch::take(&place.with_file_name(format!("{name}-instructions")))?;
+    let program = Path::new(env!("CARGO_BIN_EXE_assay"));
+    let first = Place::make(&scratch.path().join("first"), program)?;
+    let mut rows = Vec::new();
+    for workload in WORKLOADS {
+        for variant in workload.variants {
+            match first.row(workload.name, variant.name)? {
+                Ok(row) => rows.push(row),
+                Err(absent) => say(&format!("{}/{} is left out: {absent}", workload.name, variant.name)),
+            }
+            ensure!(!signals::asked_to_stop(), "stopped");
+        }
+    }
+    let files = home::build_directory().unwrap_or_else(home::home).join("iai");
+    let counts = by_iai_callgrind(&rows, &runner, &files, scratch.path())?;
+    let second = Place::make(&scratch.path().join("a place of another name"), program)?;
+    let mut counted = Counted::default();
+    let mut differing = Vec::new();
+    for (row, threads) in rows.iter().zip(counts) {
+        let Some(threads) = threads else {
+            say(&format!("{row} was not counted: {} stays as it is", file().display()));
+            return Ok(());
+        };
+        if let Some(difference) = counted.take(row, &threads, &second)? {
+            differing.push(difference);
+        }
+        ensure!(!signals::asked_to_stop(), "stopped");
+    }
+    say(&counted.table());
+    if !differing.is_empty() {
+        bail!("rows of one thread that were counted twice and differ; nothing was written:\n{}", differing.join("\n"));
+    }
+    counted.write()
+}
+
+/// Counts all rows by iai-callgrind: of each the threads that executed any instruction. Nothing for a row that a filter
+/// on the command line left out.
+fn by_iai_callgrind(rows: &[Row], runner: &Path, files: &Path, scratch: &Path) -> Result<Vec<Option<Vec<u64>>>> {
+    for row in rows {
+        harness::removal::remove_tree(&summary(row, files))?;
+    }
+    let list = scratch.join("rows.json");
+    std::fs::write(&list, serde_json::to_vec(rows)?).with_context(|| format!("writing {}", list.display()))?;
+    let status = Command::new(std::env::current_exe()?)
+        .args(std::env::args_os().skip(1))
+        .env(ROWS, &list)
+        .env(FILES, files)
+        .env("IAI_CALLGRIND_SAVE_SUMMARY", "json")
+        // A layout of memory that differs changes no count, and containers forbid what would fix it.
+        .env("IAI_CALLGRIND_ALLOW_ASLR", "yes")
+        .env("PATH", path_with(runner)?)
+        .status()
+        .context("starting this program again")?;
+    ensure!(status.success(), "iai-callgrind ended with {status}");
+    rows.iter()
+        .map(|row| {
+            let path = summary(row, files);
+            if !path.exists() {
+                return Ok(None);
+            }
+            let text = std::fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
+            threads(&serde_json::from_slice(&text)?).with_context(|| format!("reading {}", path.display())).map(Some)
+        })
+        .collect()
+}
+
+fn summary(row: &Row, files: &Path) -> PathBuf {
+    files
+        .join("harness/instructions/rows")
+        .join(format!("{}.{}", id(&row.workload), id(&row.variant)))
+        .join("summary.json")
+}
+
+/// The instructions of each thread that executed any, as a summary has them. What is new stands alone or first.
+fn threads(summary: &Value) -> Result<Vec<u64>> {
+    let parts = summary["profiles"][0]["summaries"]["parts"].as_array().context("it has no parts")?;
+    let counts = parts.iter().map(|part| {
+        let metrics = &part["metrics_summary"]["Callgrind"]["Ir"]["metrics"];
+        let new = metrics.get("Left").unwrap_or(&metrics["Both"][0]);
+        new["Int"].as_u64().with_context(|| format!("no count in {part}"))
+    });
+    let counts: Vec<u64> = counts.collect::<Result<_>>()?;
+    ensure!(!counts.is_empty(), "it has no parts");
+    Ok(counts.into_iter().filter(|instructions| *instructions > 0).collect())
+}
+
+fn path_with(runner: &Path) -> Result<OsString> {
+    let own = std::env::var_os("PATH").unwrap_or_default();
+    let first = runner.parent().map(Path::to_owned);
+    Ok(std::env::join_paths(first.into_iter().chain(std::env::split_paths(&own)))?)
+}
+
+/// The runner, of the right version, and Valgrind beside it; or what to install.
+fn runner() -> Result<PathBuf> {
+    if find_program("valgrind").is_none() {
+        return Err(Refusal::unfit(VALGRIND.0, VALGRIND.1));
+    }
+    let name = "iai-callgrind-runner";
+    let mend = format!("cargo install {name} --version {VERSION} --locked --root target/tools");
+    let in_tools = home::build_directory().map(|target| target.join("tools/bin").join(name));
+    let Some(runner) = option_env!("IAI_CALLGRIND_RUNNER")
+        .map(PathBuf::from)
+        .or_else(|| in_tools.filter(|runner| runner.is_file()))
+        .or_else(|| find_program(name))
+        .filter(|runner| runner.is_file())
+    else {
+        return Err(Refusal::unfit(format!("{name} is not installed"), mend));
+    };
+    // It has no way to ask for its version; to one who says nothing it complains, and names it.
+    let output = Command::new(&runner).arg("--version").stdin(Stdio::null()).output();
+    let output = output.with_context(|| format!("starting {}", runner.display()))?;
+    if !String::from_utf8_lossy(&output.stderr).contains(&format!("({VERSION})")) {
+        return Err(Refusal::unfit(format!("{} is not of version {VERSION}", runner.display()), mend));
+    }
+    Ok(runner)
+}
+
+/// What was counted, as the gate reads it.
+#[derive(Default, Serialize)]
+struct Counted {
+    /// Instructions of rows of one thread: the same on every run of the same program.
+    steady: BTreeMap<String, BTreeMap<String, u64>>,
+    /// Those of the others, and why they are no measure.
+    unsteady: BTreeMap<String, BTreeMap<String, (u64, String)>>,
+}
+
+impl Counted {
+    /// Takes a row in. What is steady is counted again; tells where that differs.
+    fn take(&mut self, row: &Row, threads: &[u64], second: &Place) -> Result<Option<String>> {
+        let all = threads.iter().sum();
+        let why = uncounted(variant_of(workload(&row.workload)?, &row.variant)?)
+            .or_else(|| unsteady(&row.workload, &row.variant))
+            .map(str::to_owned)
+            .or_else(|| (threads.len() != 1).then(|| format!("{} threads", threads.len())));
+        if let Some(why) = why {
+            self.unsteady.entry(row.workload.clone()).or_default().insert(row.variant.clone(), (all, why));
+            return Ok(None);
+        }
+        self.steady.entry(row.workload.clone()).or_default().insert(row.variant.clone(), all);
+        let again = second.row(&row.workload, &row.variant)?.map_err(anyhow::Error::from)?.count()?;
+        Ok((again != threads).then(|| format!("  {row}: {threads:?} by iai-callgrind, {again:?} by valgrind")))
+    }
+
+    fn table(&self) -> String {
+        let mut table = Table::new(&[("ROW", Align::Left), ("INSTRUCTIONS", Align::Right), ("", Align::Left)]);
+        for (workload, rows) in &self.steady {
+            for (row, instructions) in rows {
+                table.row([format!("{workload}/{row}"), instructions.to_string(), String::new()]);
+            }
+        }
+        for (workload, rows) in &self.unsteady {
+            for (row, (instructions, why)) in rows {
+                table.row([format!("{workload}/{row}"), instructions.to_string(), format!("not for the gate: {why}")]);
+            }
+        }
+        table.render(120)
+    }
+
+    fn write(&self) -> Result<()> {
+        let file = file();
+        let dir = file.parent().context("the file has a directory")?;
+        std::fs::create_dir_all(dir).with_context(|| format!("making {}", dir.display()))?;
+        let unfinished =
+            tempfile::NamedTempFile::new_in(dir).with_context(|| format!("writing to {}", dir.display()))?;
+        serde_json::to_writer_pretty(&unfinished, self)?;
+        unfinished.persist(&file).with_context(|| format!("writing {}", file.display()))?;
+        say(&format!("written: {}", file.display()));
+        Ok(())
+    }
+}
+
+fn file() -> PathBuf {
+    home::home().join("instructions.json")
+}

@@ -1,0 +1,56 @@
+//! What a near-exact gate holds: instructions, as `just bench-instructions` counted them under valgrind.
+
+use super::exact::{Measured, rows};
+use super::{GateArgs, Judged, bless, depends, files, judged, refuse, without_baseline};
+use crate::home;
+use anyhow::{Context, Result};
+use files::File;
+use reports::gate::check;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+/// Holds instructions against the baseline.
+pub fn nearly(file: &File, arguments: &GateArgs) -> Result<Judged> {
+    let rows = rows(&file.gate).map_err(|error| files::wrong(&file.path, &error))?;
+    let path = arguments.instructions.clone().unwrap_or_else(|| home::home().join("instructions.json"));
+    let counted = read(&path)?;
+    let mut measured = Measured::default();
+    let wanted: BTreeSet<String> =
+        rows.iter().map(|(workload, variant)| format!("{}/{}", workload.name, variant.name)).collect();
+    for (row, instructions) in counted.into_iter().filter(|(row, _)| wanted.contains(row)) {
+        measured.values.insert(row, [("instructions".to_owned(), instructions)].into());
+    }
+    if measured.values.is_empty() {
+        return Err(refuse(format!("{} counts no row of this gate", path.display()), "just bench-instructions"));
+    }
+    let depends = depends::depends()?;
+    if arguments.bless {
+        let again = measured.clone();
+        return bless(file, measured, depends, || Ok(again.clone()));
+    }
+    match files::baseline(file, &depends)? {
+        Ok(baseline) => {
+            let findings = check(&file.gate, &baseline, &measured.values, &measured.values);
+            Ok(judged(file, &measured, findings))
+        }
+        Err(why) => Ok(without_baseline(file, why)),
+    }
+}
+
+fn read(path: &Path) -> Result<BTreeMap<String, u64>> {
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        refuse(format!("instructions were not counted: {}: {error}", path.display()), "just bench-instructions")
+    })?;
+    let value: Value = serde_json::from_str(&text)
+        .map_err(|error| refuse(format!("{} is damaged: {error}", path.display()), "just bench-instructions"))?;
+    let mut counted = BTreeMap::new();
+    for (workload, rows) in value.as_object().context("it is a table of workloads")? {
+        for (row, count) in rows.as_object().into_iter().flatten() {
+            if let Some(count) = count.as_u64() {
+                counted.insert(format!("{workload}/{row}"), count);
+            }
+        }
+    }
+    Ok(counted)
+}
