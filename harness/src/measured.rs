@@ -98,6 +98,7 @@ impl Used {
     }
 
     /// What was used since then.
+    #[must_use]
     pub fn since(&self, before: &Used) -> Used {
         Used {
             user_ns: self.user_ns.saturating_sub(before.user_ns),

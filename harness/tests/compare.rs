@@ -1,5 +1,7 @@
 //! Comparisons as a user meets them: what is the same, what is slower, what cannot be compared, and what a stop leaves.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 mod common;
 
 use common::{Home, text};

@@ -95,9 +95,9 @@ impl<'a> Duel<'a> {
             let last = player.end()?;
             duel.hold_against(side, &last)?;
             duel.shape.workers = blocks.iter().map(|block| block.workers).fold(duel.shape.workers, usize::max);
-            let least = |of: fn(&Block) -> u64| blocks.iter().map(of).min().unwrap_or(1) as f64;
-            slower = slower.max(least(|block| block.wall_ns));
-            duel.cpu_ns = duel.cpu_ns.max(least(|block| block.cpu_ns));
+            let best = |of: fn(&Block) -> u64| blocks.iter().map(of).min().unwrap_or(1) as f64;
+            slower = slower.max(best(|block| block.wall_ns));
+            duel.cpu_ns = duel.cpu_ns.max(best(|block| block.cpu_ns));
         }
         duel.shape = cut(slower, duel.shape.workers);
         Ok(Set::Ready(Box::new(duel)))
@@ -223,9 +223,9 @@ impl<'a> Duel<'a> {
     /// The yardstick: what a process left is what should come out, or nothing of it counts.
     fn hold_against(&self, side: usize, target: &Path) -> Result<()> {
         let variant = &self.sides[side].variant;
-        let errand = self.stage.errand(self.workload.name, variant.name, self.fixture);
-        let site = Errand { target: target.to_owned(), ..errand }.site();
-        let outcome = (self.workload.outcome)(&site).context("looking at the outcome")?;
+        let mut errand = self.stage.errand(self.workload.name, variant.name, self.fixture);
+        target.clone_into(&mut errand.target);
+        let outcome = (self.workload.outcome)(&errand.site()).context("looking at the outcome")?;
         let differences = self.expected.differences(&outcome, variant.technique.promises());
         if differences.is_empty() {
             return Ok(());

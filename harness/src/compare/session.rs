@@ -100,7 +100,7 @@ fn compare(
 ) -> Result<&'static str> {
     let pace = Pace::begin();
     let stage = Stage::set(scratch, &format!("match-{at}"))?;
-    let place = stage.dir().to_owned();
+    let ground = stage.dir().to_owned();
     let seed = plan.seed ^ (at as u64) << 32;
     let mut duel = match Duel::set(one.workload, one.sides.clone(), &one.fixture, stage, seed, plan.limit)? {
         Set::Ready(duel) => duel,
@@ -129,11 +129,7 @@ fn compare(
         }
         let control = number % CONTROL_EVERY == CONTROL_EVERY - 1;
         let pair = take(&mut duel, record, at, number, control)?;
-        if control {
-            controls.push(pair.log_ratio)
-        } else {
-            ratios.push(pair.log_ratio)
-        }
+        if control { &mut *controls } else { &mut ratios }.push(pair.log_ratio);
         number += 1;
         let words = format!("{}, {} pairs ({} at most)", record.header.entries[at].name(), ratios.len(), last);
         progress.at(ratios.len() as u64, last as u64, &words);
@@ -145,7 +141,7 @@ fn compare(
         number += 1;
     }
     drop(duel);
-    crate::removal::remove_tree(&place)?;
+    crate::removal::remove_tree(&ground)?;
     Ok(how)
 }
 
@@ -167,9 +163,9 @@ fn turns_in(ns: f64) -> u64 {
         turn(TURNS);
         lap.stop().wall.as_nanos() as f64
     };
-    let one = (0..7).map(|_| once()).fold(f64::INFINITY, f64::min) / TURNS as f64;
+    let each = (0..7).map(|_| once()).fold(f64::INFINITY, f64::min) / TURNS as f64;
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small positive number")]
-    let turns = (ns / one).max(1.0) as u64;
+    let turns = (ns / each).max(1.0) as u64;
     turns
 }
 

@@ -1,8 +1,9 @@
 //! What a near-exact gate holds: instructions, as `just bench-instructions` counted them under valgrind.
 
 use super::exact::{Measured, rows};
-use super::{GateArgs, Judged, bless, depends, files, judged, refuse, without_baseline};
+use super::{GateArgs, Judged, bless, depends, files, judged, without_baseline};
 use crate::home;
+use crate::refusal::Refusal;
 use anyhow::{Context, Result};
 use files::File;
 use reports::gate::check;
@@ -22,12 +23,12 @@ pub fn nearly(file: &File, arguments: &GateArgs) -> Result<Judged> {
         measured.values.insert(row, [("instructions".to_owned(), instructions)].into());
     }
     if measured.values.is_empty() {
-        return Err(refuse(format!("{} counts no row of this gate", path.display()), "just bench-instructions"));
+        return Err(Refusal::data(format!("{} counts no row of this gate", path.display()), "just bench-instructions"));
     }
     let depends = depends::depends()?;
     if arguments.bless {
         let again = measured.clone();
-        return bless(file, measured, depends, || Ok(again.clone()));
+        return bless(file, &measured, depends, || Ok(again.clone()));
     }
     match files::baseline(file, &depends)? {
         Ok(baseline) => {
@@ -40,10 +41,10 @@ pub fn nearly(file: &File, arguments: &GateArgs) -> Result<Judged> {
 
 fn read(path: &Path) -> Result<BTreeMap<String, u64>> {
     let text = std::fs::read_to_string(path).map_err(|error| {
-        refuse(format!("instructions were not counted: {}: {error}", path.display()), "just bench-instructions")
+        Refusal::data(format!("instructions were not counted: {}: {error}", path.display()), "just bench-instructions")
     })?;
     let value: Value = serde_json::from_str(&text)
-        .map_err(|error| refuse(format!("{} is damaged: {error}", path.display()), "just bench-instructions"))?;
+        .map_err(|error| Refusal::data(format!("{} is damaged: {error}", path.display()), "just bench-instructions"))?;
     let mut counted = BTreeMap::new();
     for (workload, rows) in value.as_object().context("it is a table of workloads")? {
         for (row, count) in rows.as_object().into_iter().flatten() {

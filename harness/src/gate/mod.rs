@@ -12,7 +12,7 @@ use crate::compare::parse_share;
 use crate::pace::parse_duration;
 use crate::plant::Plant;
 use crate::progress::Telling;
-use crate::refusal::{Exit, Refusal};
+use crate::refusal::Exit;
 use crate::scratch::{Scratch, default_place};
 use crate::signals;
 use anyhow::{Context, Result};
@@ -151,7 +151,7 @@ fn exactly(file: &File, arguments: &GateArgs, telling: Telling) -> Result<Judged
     let measured = exact::measure(&rows, &mut ground)?;
     let depends = depends::depends()?;
     if arguments.bless {
-        return bless(file, measured, depends, || exact::measure(&rows, &mut ground));
+        return bless(file, &measured, depends, || exact::measure(&rows, &mut ground));
     }
     let baseline = match files::baseline(file, &depends)? {
         Ok(baseline) => baseline,
@@ -172,6 +172,7 @@ fn exactly(file: &File, arguments: &GateArgs, telling: Telling) -> Result<Judged
     Ok(judged(file, &measured, findings))
 }
 
+/// A gate whose metrics were measured: it passes if nothing failed.
 pub fn judged(file: &File, measured: &Measured, findings: Vec<Finding>) -> Judged {
     let failed = findings.iter().filter(|one| one.fails).count();
     let values = held(&file.gate, &measured.values);
@@ -192,6 +193,7 @@ pub fn judged(file: &File, measured: &Measured, findings: Vec<Finding>) -> Judge
     }
 }
 
+/// A gate that has nothing to hold against, and why.
 pub fn without_baseline(file: &File, why: Vec<String>) -> Judged {
     Judged {
         name: file.name.clone(),
@@ -207,7 +209,7 @@ pub fn without_baseline(file: &File, why: Vec<String>) -> Judged {
 /// Writes the baseline. What is not the same in every one of several measurements is not held, and the file says so.
 pub fn bless(
     file: &File,
-    first: Measured,
+    first: &Measured,
     depends: BTreeMap<String, String>,
     mut again: impl FnMut() -> Result<Measured>,
 ) -> Result<Judged> {
@@ -251,8 +253,4 @@ fn differences(baseline: &Baseline, depends: &BTreeMap<String, String>) -> Vec<S
         .into_iter()
         .map(|(key, [was, is])| format!("{key}: the baseline is of {was:?}, and here is {is:?}"))
         .collect()
-}
-
-pub fn refuse(what: String, mend: &str) -> anyhow::Error {
-    Refusal::data(what, mend)
 }

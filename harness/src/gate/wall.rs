@@ -17,10 +17,10 @@ use reports::stats::Verdict;
 pub fn compare(file: &File, arguments: &GateArgs, telling: Telling, command: &str) -> Result<Judged> {
     let held = rows(&file.gate).map_err(|error| files::wrong(&file.path, &error))?;
     let fixture = crate::fixture::ready(&file.gate.fixture, telling)?;
-    let head = builds::this()?;
+    let this = builds::this()?;
     // This build against itself, with something planted: how the gate is tested.
     let base = if arguments.delay.is_some() { builds::this()? } else { builds::of(&arguments.base, telling)? };
-    let all = sides(&held, [&base.program, &head.program], arguments.plant.unwrap_or_default());
+    let all = sides(&held, [&base.program, &this.program], arguments.plant.unwrap_or_default());
     let session = |names: Option<&[String]>, seed: u64| -> Result<Judgement> {
         let matches = all
             .iter()
@@ -30,7 +30,7 @@ pub fn compare(file: &File, arguments: &GateArgs, telling: Telling, command: &st
             .map(|(workload, sides)| Match { workload, sides: sides.clone(), fixture: fixture.clone() })
             .collect();
         let plan = Plan {
-            sides: [base.name.clone(), head.name.clone()],
+            sides: [base.name.clone(), this.name.clone()],
             matches,
             band: file.gate.tolerance,
             precision: None,
