@@ -44,9 +44,29 @@ bench-instructions *words:
 build:
     cargo build --release --locked
 
-# All tests; what the machine lacks is skipped aloud, and fails where ASSAY_REQUIRE names it
-test:
+# All tests and the gates; what the machine lacks is skipped aloud, and fails where ASSAY_REQUIRE names it
+test: && gate
     cargo test --workspace --locked
+
+# Hold what must not get worse: calls, allocations and bytes exactly; instructions nearly, where valgrind is here
+gate: build
+    #!/usr/bin/env bash
+    set -euo pipefail
+    {{assay}} gate exact
+    if command -v valgrind >/dev/null || [[ ",${ASSAY_REQUIRE:-}," == *,valgrind,* ]]; then
+        just bench-instructions
+        {{assay}} gate instructions
+    else
+        echo 'skipped for want of valgrind: the gate on instructions (apt-get install valgrind)' >&2
+    fi
+
+# Times of this build beside those of another revision; a slow-down is confirmed before it fails. No part of CI
+gate-wall base="HEAD": build
+    {{assay}} gate wall --base {{base}}
+
+# Write what the gates hold as it is now; the commit then shows what changed
+bless: build bench-instructions
+    {{assay}} gate --bless
 
 # Format and lints; warnings are errors
 lint:

@@ -5,8 +5,14 @@ use anyhow::Result;
 use technique::{Peer, Promises, Variant, Workload, variant};
 
 /// Every workload. Order means something: parts give the local gain, jobs the whole.
-pub static WORKLOADS: &[&Workload] =
-    &[&codecs::WORKLOAD, &syscalls::WORKLOAD, &batching::WORKLOAD, &buffers::WORKLOAD, &restore::WORKLOAD];
+pub static WORKLOADS: &[&Workload] = &[
+    &codecs::WORKLOAD,
+    &syscalls::WORKLOAD,
+    &batching::WORKLOAD,
+    &buffers::WORKLOAD,
+    &restore::WORKLOAD,
+    &walk::WORKLOAD,
+];
 
 /// Rows of this prefix take one step of a ladder alone, on the baseline.
 pub const ALONE: &str = "only-";

@@ -3,8 +3,10 @@
 use crate::ask::{Ask, Rounds};
 use crate::catalogue::{ALONE, choose, peer};
 use crate::compare::{self, CompareArgs};
+use crate::export::{self, ExportArgs};
 use crate::flame::show::{FlameArgs, flame};
 use crate::gate::{self, GateArgs};
+use crate::history::{self, HistoryArgs};
 use crate::pace::{parse_duration, parse_wait};
 use crate::progress::Telling;
 use crate::refusal::{Exit, Refusal, exit_of};
@@ -63,6 +65,10 @@ enum Command {
         /// A run's name or its record file; the last run if left away
         run: Option<String>,
     },
+    /// One number of a row, run after run: did it step at once, or does it creep?
+    History(HistoryArgs),
+    /// A run or a comparison in a format of others: Bencher, github-action-benchmark, junit, CSV
+    Export(ExportArgs),
     /// What a row does, what it promises, where its code is, and where its time goes
     Explain {
         /// The row, as WORKLOAD/ROW
@@ -223,6 +229,8 @@ fn dispatch(cli: Cli) -> Result<Said> {
         Command::Compare(arguments) => compare::compare(&arguments, telling, command_line()),
         Command::Gate(arguments) => gate::gate(&arguments, telling, &command_line()),
         Command::Show { run } => list::show(run.as_deref()),
+        Command::History(arguments) => history::history(&arguments),
+        Command::Export(arguments) => export::export(&arguments),
         Command::Explain { row, on } => explain::explain(&row, &on, telling),
         Command::Flame(arguments) => flame(&arguments, telling),
         Command::Fixture(FixtureCommand::List) => fixture::list(),

@@ -29,6 +29,8 @@ pub mod surroundings;
 pub mod cli;
 pub mod doctor;
 pub mod explain;
+pub mod export;
 pub mod fixture;
+pub mod history;
 pub mod list;
 pub mod refusal;

@@ -98,7 +98,8 @@ pub fn show(run: Option<&str>) -> Result<Said> {
     Ok(Said::fine("assay.run/1", text, document))
 }
 
-fn find(run: Option<&str>) -> Result<PathBuf> {
+/// The record file of a run: the last, one by name, or the file itself.
+pub fn find(run: Option<&str>) -> Result<PathBuf> {
     match run {
         None => record_files().pop().ok_or_else(|| {
             Refusal::data("nothing was measured yet", "assay run restore --budget 40s measures something")
@@ -115,7 +116,8 @@ fn find(run: Option<&str>) -> Result<PathBuf> {
     }
 }
 
-fn read(path: &Path) -> Result<Run> {
+/// Reads a record file, or refuses.
+pub fn read(path: &Path) -> Result<Run> {
     record::read(path)
         .map_err(|error: Unreadable| Refusal::data(error.to_string(), "assay show without a name prints the last run"))
 }

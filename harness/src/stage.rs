@@ -2,6 +2,7 @@
 
 use crate::once::{Errand, Pass};
 use crate::plant::Plant;
+use crate::refusal::Refusal;
 use crate::removal::remove_tree;
 use crate::scratch::{Scratch, filesystem};
 use anyhow::{Context, Result};
@@ -24,6 +25,21 @@ impl Stage {
         std::fs::create_dir_all(dir.join("kept")).with_context(|| format!("making {}", dir.display()))?;
         let on_tmpfs = filesystem(&dir) == "tmpfs";
         Ok(Stage { target: dir.join("target"), dir, on_tmpfs, used: 0 })
+    }
+
+    /// Sets a stage whose path has always the same length, wherever the scratch place is: a longer path is another
+    /// allocation, and a few instructions more.
+    pub fn set_at_length(scratch: &Scratch, name: &str) -> Result<Stage> {
+        const LENGTH: usize = 160;
+        let place = scratch.path().as_os_str().len() + 1;
+        let pad = LENGTH.checked_sub(place + name.len() + 1).filter(|pad| *pad > 0);
+        let pad = pad.ok_or_else(|| {
+            Refusal::usage(
+                format!("the path of the scratch place {} is too long to count in", scratch.path().display()),
+                "name a place with a shorter path: --scratch DIR",
+            )
+        })?;
+        Stage::set(scratch, &format!("{name}-{}", "x".repeat(pad)))
     }
 
     /// An errand on this stage: to get ready, unless another pass is set.

@@ -7,13 +7,16 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 const PARTS: &[&str] = &["codecs", "syscalls", "batching", "buffers"];
-const JOBS: &[&str] = &["restore"];
+const JOBS: &[&str] = &["restore", "walk"];
 
 /// Modules that may hold unsafe code; ARCHITECTURE.md lists the same.
 const UNSAFE: &[&str] = &[
     "workloads/technique/src/clock.rs",
     "workloads/syscalls/src/uring.rs",
     "workloads/syscalls/src/mapped.rs",
+    "workloads/walk/src/ring.rs",
+    "workloads/walk/src/write_ring.rs",
+    "workloads/walk/src/mapped.rs",
     "harness/src/probes/alloc.rs",
 ];
 

@@ -290,9 +290,8 @@ pub fn judge(session: &Session) -> Judgement {
     let same: Vec<f64> = told.iter().map(|one| one.chances.same.min(1.0)).collect();
     let correction = Correction::BenjaminiHochberg;
     let (differs, same) = (correction.of(&differs), correction.of(&same));
-    let mut entries: Vec<Judged> = (0..header.entries.len())
-        .map(|at| entry(session, at, &told[at], void, [differs[at], same[at]]))
-        .collect();
+    let mut entries: Vec<Judged> =
+        (0..header.entries.len()).map(|at| entry(session, at, &told[at], void, [differs[at], same[at]])).collect();
     // What got worst comes first; what could not be compared comes last.
     entries.sort_by(|a, b| {
         let worst = |one: &Judged| (one.verdict == Verdict::Slower.words(), one.takes.map_or(0.0, |takes| takes.mid));

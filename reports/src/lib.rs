@@ -1,8 +1,11 @@
 //! Reports: records in, answers out. Nothing here runs a technique or reads a clock, so old runs can be judged.
 
 pub mod apart;
+pub mod claims;
 pub mod comparison;
+pub mod export;
 pub mod gate;
+pub mod history;
 pub mod record;
 pub mod stats;
 pub mod summary;

@@ -15,7 +15,7 @@ use anyhow::{Context, Result};
 use fixtures::Fixture;
 use reports::gate::{Gate, Values};
 use reports::record::{Counted, Counts};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use technique::{Variant, Workload};
 
@@ -25,11 +25,17 @@ pub type Held = (&'static Workload, Variant);
 /// The rows that a gate names. A name that nobody knows is an error: a gate that holds nothing would never fail.
 pub fn rows(gate: &Gate) -> Result<Vec<Held>> {
     let mut held = Vec::new();
+    for row in gate.without_rows.keys() {
+        choose(std::slice::from_ref(row))?;
+    }
     for word in &gate.rows {
         for choice in choose(std::slice::from_ref(word))? {
             let all = !word.contains('/');
             let named = |variant: &Variant| all || *word == format!("{}/{}", choice.workload.name, variant.name);
-            held.extend(choice.variants.iter().filter(|one| named(one)).map(|one| (choice.workload, *one)));
+            let left_out =
+                |one: &Variant| gate.without_rows.contains_key(&format!("{}/{}", choice.workload.name, one.name));
+            let held_here = choice.variants.iter().filter(|one| named(one) && !left_out(one));
+            held.extend(held_here.map(|one| (choice.workload, *one)));
         }
     }
     Ok(held)
@@ -56,6 +62,8 @@ pub struct Ground<'a> {
 pub struct Measured {
     /// Metrics by row.
     pub values: Values,
+    /// Rows of several workers: which of them does what is chance.
+    pub shared: BTreeSet<String>,
     /// Rows without values.
     pub absent: BTreeMap<String, String>,
 }
@@ -73,10 +81,15 @@ pub fn measure(rows: &[Held], ground: &mut Ground) -> Result<Measured> {
         let name = format!("{}/{}", workload.name, variant.name);
         progress.at(done as u64, rows.len() as u64, &name);
         if !ground.stages.contains_key(workload.name) {
-            ground.stages.insert(workload.name, Stage::set(ground.scratch, &format!("gate-{}", workload.name))?);
+            ground
+                .stages
+                .insert(workload.name, Stage::set_at_length(ground.scratch, &format!("gate-{}", workload.name))?);
         }
         match count(workload, variant, ground)? {
-            Ok(counts) => {
+            Ok((counts, workers)) => {
+                if workers > 1 {
+                    measured.shared.insert(name.clone());
+                }
                 measured.values.insert(name, counts);
             }
             Err(why) => {
@@ -89,7 +102,7 @@ pub fn measure(rows: &[Held], ground: &mut Ground) -> Result<Measured> {
 
 type Metrics = BTreeMap<String, u64>;
 
-fn count(workload: &Workload, variant: &Variant, ground: &mut Ground) -> Result<Result<Metrics, String>> {
+fn count(workload: &Workload, variant: &Variant, ground: &mut Ground) -> Result<Result<(Metrics, usize), String>> {
     let stage = ground.stages.get_mut(workload.name).context("its stage was set")?;
     let target = stage.cleared()?;
     let errand = stage.errand(workload.name, variant.name, ground.fixture);
@@ -101,9 +114,9 @@ fn count(workload: &Workload, variant: &Variant, ground: &mut Ground) -> Result<
     let errand = Errand { pass: Pass::Counts, target: stage.cleared()?, plant: ground.plant, ..errand };
     let name = format!("{}/{}", workload.name, variant.name);
     let wrong = |what: String, exit: Exit| Refusal { exit, what, mend: format!("see `assay explain {name}`") };
-    let counts: Counts = match send(&errand, ground.limit)? {
+    let (counts, workers): (Counts, usize) = match send(&errand, ground.limit)? {
         Ended::Answered(Answer::Reading(reading)) => {
-            *reading.counts.with_context(|| format!("{name} was not counted"))?
+            (*reading.counts.with_context(|| format!("{name} was not counted"))?, reading.workers)
         }
         Ended::Answered(Answer::Absent { why, mend }) => return Ok(Err(format!("{why}: {mend}"))),
         other => return Err(wrong(format!("{name} cannot be counted: {other:?}"), Exit::Differ).into()),
@@ -116,7 +129,7 @@ fn count(workload: &Workload, variant: &Variant, ground: &mut Ground) -> Result<
     if let Some(first) = expected.differences(&outcome, variant.technique.promises()).first() {
         return Err(wrong(format!("{name} comes out otherwise than it should: {first}"), Exit::Differ).into());
     }
-    Ok(Ok(counts.exact()))
+    Ok(Ok((counts.exact(), workers)))
 }
 
 /// Two builds of every row.

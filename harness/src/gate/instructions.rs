@@ -32,8 +32,8 @@ pub fn nearly(file: &File, arguments: &GateArgs) -> Result<Judged> {
     }
     match files::baseline(file, &depends)? {
         Ok(baseline) => {
-            let findings = check(&file.gate, &baseline, &measured.values, &measured.values);
-            Ok(judged(file, &measured, findings))
+            let findings = check(&file.gate, &baseline, &measured.values, &[]);
+            Ok(judged(file, &measured, &baseline, findings))
         }
         Err(why) => Ok(without_baseline(file, why)),
     }

@@ -9,6 +9,7 @@ use std::process::Command;
 /// File system calls that strace would show. Memory and scheduling are not part of any claim.
 pub const WATCHED: &[&str] = &[
     "openat",
+    "openat2",
     "open",
     "creat",
     "close",

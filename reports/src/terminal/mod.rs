@@ -3,6 +3,7 @@
 pub mod apart;
 pub mod comparison;
 pub mod gate;
+pub mod history;
 
 use crate::record::{Beside, CALLS, Counted, Line, PhaseName, Run, Surroundings};
 use crate::stats::FEWEST;

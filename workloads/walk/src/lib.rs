@@ -1,0 +1,258 @@
+//! How long does it take to crawl a tree, look at every entry and write a record of each?
+//!
+//! The ladder goes from what the document describes (threads over directories, `lstat` by full path, a record of more
+//! than 100 bytes, two writes a record under one lock, a counter under a lock) through its own steps, to those that it
+//! does not list. `only-` rows take one step alone on the baseline; `best-` rows change one thing about the best. Then
+//! come the peers, and the floor: nothing but the calls that no walk can leave out.
+//!
+//! What the document proposes and has no row here: "SIMD for path processing" is what `memcpy` and `strlen` of the C
+//! library do already; the rows `best-paths-bytewise`, `best-paths-copied` and `best` (no path at all) bound what it
+//! could gain. "Inlining" is the compiler's: every row has it.
+
+mod crew;
+mod csv;
+mod direct;
+mod facts;
+mod floor;
+mod foretold;
+mod format;
+mod hand;
+mod in_process;
+mod job;
+mod mapped;
+mod meta;
+mod names;
+mod output;
+mod place;
+mod pool;
+mod progress;
+mod read_back;
+mod ring;
+mod run;
+mod walk;
+mod write_ring;
+
+pub use crew::{Crew, Report, Threads};
+pub use floor::Floor;
+pub use format::Format;
+pub use in_process::{InProcess, Peer};
+pub use job::Failure;
+pub use meta::{Ask, Meta};
+pub use output::Output;
+pub use progress::Progress;
+pub use run::{Options, Seen, run};
+pub use walk::{Order, Reach, Walk};
+
+use technique::{Promise, Promises, Workload, variant};
+
+/// As the document describes it. Its walker is pwalk's: a thread a directory, at most eight at once.
+const DOCUMENT: Walk = Walk {
+    crew: Crew::ThreadEach(8),
+    reach: Reach::ByPath,
+    ask: Ask::Lstat,
+    order: Order::AsListed,
+    listing: LISTING,
+    shares: false,
+    format: Format::Long,
+    output: Output::SharedTwoWrites,
+    progress: Progress::LockEach,
+    pinned: false,
+    one_file_system: false,
+};
+/// What the C library reads of a directory at once.
+const LISTING: usize = 32 << 10;
+const OWN_FILES: Walk = Walk { output: Output::OwnTwoWrites, ..DOCUMENT };
+const BATCHED: Walk = Walk { output: Output::OwnBuffer, ..OWN_FILES };
+const SHORT: Walk = Walk { format: Format::Short, ..BATCHED };
+const BIT_TEST: Walk = Walk { progress: Progress::LockByInode, ..SHORT };
+const EVERY_256: Walk = Walk { progress: Progress::LockEach256, ..BIT_TEST };
+const HELD: Walk = Walk { reach: Reach::Held, ..EVERY_256 };
+const STEALING: Walk = Walk { crew: Crew::Stealing(Threads::EachProcessor), ..HELD };
+const PARENTED: Walk = Walk { format: Format::Parented, ..STEALING };
+const NARROW: Walk = Walk { ask: Ask::Narrow, ..PARENTED };
+const SHARED: Walk = Walk { shares: true, ..NARROW };
+const BEST: Walk = Walk { output: Output::OneFile, progress: Progress::Atomic256, ..SHARED };
+
+/// The best row's knobs, for those who turn them further.
+pub const fn best() -> Walk {
+    BEST
+}
+
+const FIND: technique::Peer = peer(
+    "find {source} -mindepth 1 -fprintf {target}/find.printed %i/%y/%m/%s/%T@/%P\\0",
+    &["find"],
+    "apt-get install findutils",
+);
+const BFS: technique::Peer = peer(
+    "bfs {source} -mindepth 1 -fprintf {target}/bfs.printed %i/%y/%m/%s/%T@/%P\\0",
+    &["bfs"],
+    "apt-get install bfs",
+);
+
+const fn peer(run: &'static str, needs: &'static [&'static str], mend: &'static str) -> technique::Peer {
+    let promises =
+        Promises::NONE.with(Promise::Named).with(Promise::Described).with(Promise::Whole).with(Promise::TimesKept);
+    technique::Peer { keep: None, run, needs, mend, promises }
+}
+
+const fn stealing(threads: usize, walk: Walk) -> Walk {
+    Walk { crew: Crew::Stealing(Threads::Of(threads)), ..walk }
+}
+
+/// The question, and the ways to answer it.
+pub static WORKLOAD: Workload = Workload {
+    name: "walk",
+    question: "How long does it take to crawl a tree, look at every entry and write a record of each?",
+    fixtures: &["walk-tree", "walk-small", "walk-flat", "walk-deep", "python-env", "python-small", "tiny"],
+    variants: &[
+        variant("one-lock", &DOCUMENT, "the document's baseline: lstat by path, two writes and a counter under locks"),
+        variant("own-files", &OWN_FILES, "and each thread writes to a file of its own"),
+        variant("batched", &BATCHED, "and by a buffer of 1 MiB"),
+        variant("short-record", &SHORT, "and 28 bytes a record: truncates sizes and times, drops the mode"),
+        variant("bit-test", &BIT_TEST, "and counts only inodes whose low byte is zero"),
+        variant("every-256", &EVERY_256, "and counts each 256th entry of a thread instead"),
+        variant("held", &HELD, "and looks below the directory that is open, not by full path"),
+        variant("stealing", &STEALING, "and a thread for each processor; they steal directories from each other"),
+        variant("parented", &PARENTED, "and a whole record of 48 bytes, the bare name and its directory's number"),
+        variant("narrow", &NARROW, "and asks only for what the record holds"),
+        variant("shared-flat", &SHARED, "and large directories are shared"),
+        variant("only-own-files", &OWN_FILES, "the baseline with a file a thread"),
+        variant(
+            "only-one-write",
+            &Walk { output: Output::SharedOneWrite, ..DOCUMENT },
+            "the baseline with one write a record",
+        ),
+        variant(
+            "only-batched",
+            &Walk { output: Output::SharedBuffer, ..DOCUMENT },
+            "the baseline with one buffer under the lock",
+        ),
+        variant(
+            "only-own-buffers",
+            &Walk { output: Output::OwnBuffer, ..DOCUMENT },
+            "the baseline with a file and a buffer a thread",
+        ),
+        variant(
+            "only-short-record",
+            &Walk { format: Format::Short, ..DOCUMENT },
+            "the baseline with 28 bytes a record",
+        ),
+        variant(
+            "only-bit-test",
+            &Walk { progress: Progress::LockByInode, ..DOCUMENT },
+            "the baseline counting by the inode's low byte",
+        ),
+        variant(
+            "only-every-256",
+            &Walk { progress: Progress::LockEach256, ..DOCUMENT },
+            "the baseline counting each 256th",
+        ),
+        variant("only-no-progress", &Walk { progress: Progress::Nothing, ..DOCUMENT }, "the baseline counting nothing"),
+        variant("only-atomic", &Walk { progress: Progress::Atomic, ..DOCUMENT }, "the baseline with an atomic counter"),
+        variant(
+            "only-padded",
+            &Walk { progress: Progress::Padded, ..DOCUMENT },
+            "the baseline with a counter a thread, lines apart",
+        ),
+        variant(
+            "only-false-sharing",
+            &Walk { progress: Progress::Crowded, ..DOCUMENT },
+            "the baseline with a counter a thread, one line",
+        ),
+        variant("only-held", &Walk { reach: Reach::Held, ..DOCUMENT }, "the baseline looking below the open directory"),
+        variant(
+            "only-stealing",
+            &Walk { crew: BEST.crew, ..DOCUMENT },
+            "the baseline with a thread a processor, stealing",
+        ),
+        variant("only-narrow", &Walk { ask: Ask::Narrow, ..DOCUMENT }, "the baseline by statx, asking for less"),
+        variant("only-parented", &Walk { format: Format::Parented, ..DOCUMENT }, "the baseline with bare names"),
+        variant("only-one-thread", &stealing(1, DOCUMENT), "the baseline on one thread"),
+        variant("best", &BEST, "all that helps; one file, which has its name only when complete"),
+        variant("best-1-thread", &stealing(1, BEST), "the best on one thread"),
+        variant("best-2-threads", &stealing(2, BEST), "the best on two threads"),
+        variant("best-4-threads", &stealing(4, BEST), "the best on four threads"),
+        variant("best-8-threads", &stealing(8, BEST), "the best on eight threads"),
+        variant("best-32-threads", &stealing(32, BEST), "the best on 32 threads: for cold caches"),
+        variant("best-thread-each", &Walk { crew: Crew::ThreadEach(8), ..BEST }, "the best with pwalk's threads"),
+        variant("best-not-shared", &Walk { shares: false, ..BEST }, "the best, no directory shared"),
+        variant("best-by-path", &Walk { reach: Reach::ByPath, ..BEST }, "the best, looking by full path"),
+        variant("best-all-fields", &Walk { ask: Ask::Basic, ..BEST }, "the best, asking for all fields"),
+        variant("best-lstat", &Walk { ask: Ask::Lstat, ..BEST }, "the best by newfstatat instead of statx"),
+        variant("best-1k-listing", &Walk { listing: 1 << 10, ..BEST }, "the best, reading names by 1 KiB"),
+        variant("best-1m-listing", &Walk { listing: 1 << 20, ..BEST }, "the best, reading names by 1 MiB"),
+        variant("best-by-inode", &Walk { order: Order::ByInode, ..BEST }, "the best in the order of inodes"),
+        variant(
+            "best-uring-32",
+            &Walk { order: Order::Ring { at_once: 32 }, ..BEST },
+            "the best, 32 names asked about at once by io_uring",
+        ),
+        variant(
+            "best-uring-256",
+            &Walk { order: Order::Ring { at_once: 256 }, ..BEST },
+            "the best, 256 names at once by io_uring",
+        ),
+        variant("best-pinned", &Walk { pinned: true, ..BEST }, "the best, each thread kept on its processor"),
+        variant(
+            "best-atomic-each",
+            &Walk { progress: Progress::Atomic, ..BEST },
+            "the best, an atomic count at each entry",
+        ),
+        variant("best-lock-each", &Walk { progress: Progress::LockEach, ..BEST }, "the best, a locked count at each"),
+        variant("best-own-files", &Walk { output: Output::OwnBuffer, ..BEST }, "the best into a file a thread"),
+        variant("best-direct", &Walk { output: Output::OwnDirect, ..BEST }, "the best past the page cache"),
+        variant("best-mapped", &Walk { output: Output::OwnMapped, ..BEST }, "the best into shared memory"),
+        variant("best-uring-write", &Walk { output: Output::OwnRing, ..BEST }, "the best, written by io_uring"),
+        variant("best-long-record", &Walk { format: Format::Long, ..BEST }, "the best with the document's 104 bytes"),
+        variant("best-short-record", &Walk { format: Format::Short, ..BEST }, "the best with the document's 28 bytes"),
+        variant("best-paths-copied", &Walk { format: Format::Pathed, ..BEST }, "the best with whole paths"),
+        variant(
+            "best-paths-bytewise",
+            &Walk { format: Format::PathedByBytes, ..BEST },
+            "the best with whole paths, copied byte by byte",
+        ),
+        variant(
+            "best-csv",
+            &Walk { format: Format::Csv, ask: Ask::Basic, shares: false, ..BEST },
+            "the best with the CSV columns of pwalk",
+        ),
+        variant("best-no-output", &Walk { output: Output::Nowhere, ..BEST }, "the best, recording nothing"),
+        variant(
+            "names-only",
+            &Walk { format: Format::Paths, ask: Ask::TypeOnly, ..BEST },
+            "no entry is looked at; paths, each with a NUL",
+        ),
+        variant("find", &FIND, "a peer: GNU find -printf"),
+        variant("bfs", &BFS, "a peer: bfs -printf"),
+        variant("walkdir", &InProcess { peer: Peer::Walkdir }, "a peer: walkdir, one thread"),
+        variant("ignore", &InProcess { peer: Peer::Ignore }, "a peer: the walker of ripgrep and fd"),
+        variant("jwalk", &InProcess { peer: Peer::Jwalk }, "a peer: jwalk, asking in parallel"),
+        variant("rayon", &InProcess { peer: Peer::Rayon }, "a peer: rayon and the standard library"),
+        variant(
+            "floor-1-thread",
+            &Floor { ask: Ask::Narrow, listing: LISTING, threads: Some(1) },
+            "the floor on one thread",
+        ),
+        variant(
+            "floor",
+            &Floor { ask: Ask::Narrow, listing: LISTING, threads: None },
+            "open, list, look, close: every directory known before",
+        ),
+    ],
+    ladder: &[
+        "one-lock",
+        "own-files",
+        "batched",
+        "short-record",
+        "bit-test",
+        "every-256",
+        "held",
+        "stealing",
+        "parented",
+        "narrow",
+        "shared-flat",
+    ],
+    floor: Some("floor"),
+    expected: |site| Ok(facts::expected(&site.source)),
+    outcome: |site| facts::outcome(&site.target, &site.source),
+};

@@ -1,0 +1,132 @@
+//! The best walk as a tool: a directory in, one finished file out, or none.
+
+use crate::crew::{Crew, Report, Threads};
+use crate::format::Format;
+use crate::walk::processors;
+use anyhow::{Context, Result, bail, ensure};
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+use technique::Lap;
+
+/// What may be chosen.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// How many threads; none means one for each processor. More pay on a cold cache, and over a network.
+    pub threads: Option<usize>,
+    /// What a record looks like.
+    pub format: Format,
+    /// Whether directories on other file systems are recorded but not entered.
+    pub one_file_system: bool,
+    /// Whether the file is on the disk before it has its name, so that a power cut leaves no empty one.
+    pub sync: bool,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options { threads: None, format: Format::Parented, one_file_system: false, sync: true }
+    }
+}
+
+/// How far a walk has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// Entries that were recorded; a thread tells of its own in hundreds.
+    pub entries: u64,
+    /// Entries and directories that failed.
+    pub failed: u64,
+}
+
+/// How often `progress` hears.
+const EVERY: Duration = Duration::from_millis(100);
+
+/// Walks `dir`, and records every entry below it in the file `out`. What cannot be recorded is in the report, by path
+/// and reason. The file has another name, which ends with `.partial`, until it is complete; where the walk fails, or
+/// `progress` breaks it off, nothing is left, and where the process is killed only that file is.
+///
+/// A thread holds a buffer of a mebibyte, one of names, and three descriptors at most; beside that memory grows only
+/// with the directories that were found and wait to be listed, each by the length of its path.
+///
+/// ```
+/// use std::ops::ControlFlow;
+/// let place = tempfile::tempdir()?;
+/// std::fs::create_dir_all(place.path().join("tree/a"))?;
+/// std::fs::write(place.path().join("tree/a/b"), "two")?;
+/// let options = walk::Options { format: walk::Format::Paths, ..walk::Options::default() };
+/// let out = place.path().join("list");
+/// let report = walk::run(&place.path().join("tree"), &out, &options, &|_| ControlFlow::Continue(()))?;
+/// assert_eq!((report.entries, report.failed), (2, 0));
+/// assert_eq!(std::fs::read_to_string(out)?, "a\0a/b\0");
+/// # anyhow::Ok(())
+/// ```
+pub fn run(
+    dir: &Path,
+    out: &Path,
+    options: &Options,
+    progress: &(dyn Fn(Seen) -> ControlFlow<()> + Sync),
+) -> Result<Report> {
+    let name = out.file_name().with_context(|| format!("{} names no file", out.display()))?;
+    ensure!(!out.is_dir(), "{} is a directory: name a file", out.display());
+    let mut partial = name.to_owned();
+    partial.push(format!(".{}.partial", std::process::id()));
+    let unfinished = Unfinished(Some(out.with_file_name(partial)));
+    let partial = unfinished.0.clone().context("it was named just now")?;
+
+    let threads = options.threads.map_or(Threads::EachProcessor, Threads::Of);
+    let best = crate::best();
+    let walk = crate::Walk {
+        crew: Crew::Stealing(threads),
+        format: options.format,
+        // A directory's CSV line says what it holds, so one thread has to list all of it.
+        shares: best.shares && options.format != Format::Csv,
+        one_file_system: options.one_file_system,
+        ..best
+    };
+    let processors = processors()?;
+    let mut lap = Lap::start(false);
+    let job = walk.begin(dir, partial, walk.crew.size(&processors), &mut lap)?;
+    let seen = || Seen { entries: job.counter.seen(), failed: job.failed.load(Ordering::Relaxed) };
+    let (done, stopped) = (AtomicBool::new(false), AtomicBool::new(false));
+    let report = thread::scope(|scope| {
+        let watching = scope.spawn(|| {
+            while !done.load(Ordering::Acquire) {
+                if progress(seen()).is_break() {
+                    stopped.store(true, Ordering::Relaxed);
+                    job.stop.store(true, Ordering::Relaxed);
+                    break;
+                }
+                thread::park_timeout(EVERY);
+            }
+        });
+        let report = walk.crew.work(&job, &processors, &mut lap);
+        done.store(true, Ordering::Release);
+        watching.thread().unpark();
+        report
+    })?;
+    if stopped.into_inner() {
+        bail!("the walk of {} was broken off: nothing was written", dir.display());
+    }
+    job.outputs.finish(Some(out), options.sync, &mut lap)?;
+    unfinished.keep();
+    Ok(report)
+}
+
+/// A file that is removed unless it was finished.
+struct Unfinished(Option<PathBuf>);
+
+impl Unfinished {
+    fn keep(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        if let Some(path) = &self.0 {
+            // It may not have been made at all; the error that is told is the one that led here.
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}

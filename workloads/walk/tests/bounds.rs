@@ -1,0 +1,53 @@
+//! What a walk holds does not grow with the tree: memory and descriptors. Alone in its process, for both are the
+//! process's own.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod common;
+
+use common::{Place, deep};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use std::fs::{self, File};
+use std::ops::ControlFlow;
+use walk::{Options, run};
+
+/// The most memory that this process has held, in KiB.
+fn peak() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+#[test]
+fn memory_and_descriptors_are_bounded() {
+    // Two thousand deep, three thousand wide, and not sixty descriptors for it.
+    let place = Place::new();
+    deep(&place.source(), 2000, 4);
+    for nth in 0..3000 {
+        fs::create_dir(place.source().join(nth.to_string())).unwrap();
+    }
+    let limit = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: Some(60), ..limit }).unwrap();
+    let options = Options { threads: Some(8), sync: false, ..Options::default() };
+    let out = place.path().join("out");
+    let report = run(&place.source(), &out, &options, &|_| ControlFlow::Continue(())).unwrap();
+    setrlimit(Resource::Nofile, limit).unwrap();
+    assert_eq!((report.entries, report.failures), (7000, Vec::new()));
+
+    // One directory whose records fill 7 MB, and not half of that held.
+    let place = Place::new();
+    let one = place.path().join("one");
+    File::create(&one).unwrap();
+    for nth in 0..100_000 {
+        // A link is cheaper to make than a file; a file has so many names on few file systems.
+        let name = place.source().join(format!("a name of some length {nth:08}"));
+        std::os::unix::fs::symlink("one", name).unwrap();
+    }
+    let before = peak();
+    let out = place.path().join("out");
+    let options = Options { threads: Some(2), ..options };
+    let report = run(&place.source(), &out, &options, &|_| ControlFlow::Continue(())).unwrap();
+    assert_eq!((report.entries, report.failed), (100_000, 0));
+    let written = fs::metadata(&out).unwrap().len() / 1024;
+    let grown = peak() - before;
+    assert!(written > 7000 && grown < written / 2, "{grown} KiB more for {written} KiB written");
+}
