@@ -54,7 +54,7 @@ gate: build
     set -euo pipefail
     {{assay}} gate exact
     if command -v valgrind >/dev/null || [[ ",${ASSAY_REQUIRE:-}," == *,valgrind,* ]]; then
-        just bench-instructions
+        ASSAY_COUNT_ONCE=1 {{just_executable()}} bench-instructions
         {{assay}} gate instructions
     else
         echo 'skipped for want of valgrind: the gate on instructions (apt-get install valgrind)' >&2

@@ -33,6 +33,8 @@ use technique::peer::find_program;
 const VERSION: &str = "0.16.1";
 /// Where the part of this program that iai-callgrind starts finds the rows.
 const ROWS: &str = "ASSAY_INSTRUCTIONS_ROWS";
+/// Set where counting once is enough: the gate holds counts against those that were steady when they were blessed.
+const ONCE: &str = "ASSAY_COUNT_ONCE";
 /// Where iai-callgrind puts its files.
 const FILES: &str = "IAI_CALLGRIND_HOME";
 
@@ -110,8 +112,9 @@ fn bench() -> Result<()> {
     }
     let files = home::build_directory().unwrap_or_else(home::home).join("iai");
     let counts = by_iai_callgrind(&rows, &runner, &files, scratch.path())?;
-    let second = Place::make(&scratch.path().join("a place of another name"), program)?;
-    let mut counted = Counted::default();
+    let twice = std::env::var_os(ONCE).is_none();
+    let second = twice.then(|| Place::make(&scratch.path().join("a place of another name"), program)).transpose()?;
+    let mut counted = Counted { by: valgrind()?, ..Counted::default() };
     let mut differing = Vec::new();
     for (row, threads) in rows.iter().zip(counts) {
         let Some(threads) = threads else {
@@ -120,7 +123,7 @@ fn bench() -> Result<()> {
             say(&format!("{row} was not asked for: {} stays as it is", file().display()));
             return Ok(());
         };
-        if let Some(difference) = counted.take(row, &threads, &second)? {
+        if let Some(difference) = counted.take(row, &threads, second.as_ref())? {
             differing.push(difference);
         }
         ensure!(!signals::asked_to_stop(), "stopped");
@@ -217,9 +220,17 @@ fn runner() -> Result<PathBuf> {
     Ok(runner)
 }
 
+/// What Valgrind calls itself.
+fn valgrind() -> Result<String> {
+    let output = Command::new("valgrind").arg("--version").output().context("starting valgrind")?;
+    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
 /// What was counted, as the gate reads it.
 #[derive(Default, Serialize)]
 struct Counted {
+    /// What counted: another Valgrind is another processor.
+    by: String,
     /// Instructions of rows of one thread: the same on every run of the same program.
     steady: BTreeMap<String, BTreeMap<String, u64>>,
     /// Those of the others, and why they are no measure.
@@ -227,8 +238,8 @@ struct Counted {
 }
 
 impl Counted {
-    /// Takes a row in. What is steady is counted again; tells where that differs.
-    fn take(&mut self, row: &Row, threads: &[u64], second: &Place) -> Result<Option<String>> {
+    /// Takes a row in. What is steady is counted again, if there is a second place; tells where that differs.
+    fn take(&mut self, row: &Row, threads: &[u64], second: Option<&Place>) -> Result<Option<String>> {
         let all = threads.iter().sum();
         let why = uncounted(variant_of(workload(&row.workload)?, &row.variant)?)
             .or_else(|| unsteady(&row.workload, &row.variant))
@@ -239,6 +250,7 @@ impl Counted {
             return Ok(None);
         }
         self.steady.entry(row.workload.clone()).or_default().insert(row.variant.clone(), all);
+        let Some(second) = second else { return Ok(None) };
         let again = second.row(&row.workload, &row.variant)?.map_err(anyhow::Error::from)?.count()?;
         Ok((again != threads).then(|| format!("  {row}: {threads:?} by iai-callgrind, {again:?} by valgrind")))
     }

@@ -143,6 +143,9 @@ fn too_few(arguments: &HistoryArgs, found: &[History]) -> anyhow::Error {
     for (why, count) in longest.iter().flat_map(|one| &one.left_out) {
         told += &format!("\n  left out  {count}: {why}");
     }
-    let run = arguments.row.as_ref().map_or(String::new(), |row| format!(" {row}"));
-    Refusal::data(told, format!("assay run{run}{} adds one", on.replace(" on ", " --on ")))
+    let run = arguments.row.clone().or_else(|| Some(longest?.workload.clone()));
+    let fixture = arguments.on.clone().or_else(|| Some(longest?.fixture.clone()));
+    let run = run.map_or(String::new(), |row| format!(" {row}"));
+    let fixture = fixture.map_or(String::new(), |fixture| format!(" --on {fixture}"));
+    Refusal::data(told, format!("assay run{run}{fixture} adds one"))
 }

@@ -156,7 +156,7 @@ fn each_refusal_has_its_exit_code_and_its_way_out() {
         assert!(said.contains(told), "{arguments:?}: {said}");
     };
     refused(6, "of restore/zstd on tiny, 7 can be compared, and 8 are needed", &["history", "restore/zstd"]);
-    refused(6, "too few runs", &["history"]);
+    refused(6, "do  assay run restore --on tiny adds one", &["history"]);
     refused(6, "too few runs: of codecs, 0", &["history", "codecs"]);
     refused(6, "--on python-env", &["history", "restore/zstd", "--on", "python-env"]);
     refused(

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const PARTS: &[&str] = &["codecs", "syscalls", "batching", "buffers"];
+const PARTS: &[&str] = &["codecs", "syscalls", "batching", "buffers", "parity"];
 const JOBS: &[&str] = &["restore", "walk"];
 
 /// Modules that may hold unsafe code; ARCHITECTURE.md lists the same.
@@ -14,6 +14,8 @@ const UNSAFE: &[&str] = &[
     "workloads/technique/src/clock.rs",
     "workloads/syscalls/src/uring.rs",
     "workloads/syscalls/src/mapped.rs",
+    "workloads/parity/src/simd.rs",
+    "workloads/parity/src/coders/isal.rs",
     "workloads/walk/src/ring.rs",
     "workloads/walk/src/write_ring.rs",
     "workloads/walk/src/mapped.rs",

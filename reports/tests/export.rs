@@ -267,6 +267,7 @@ fn a_comparison_as_junit_fails_where_b_is_slower() {
         ("codecs/unknown", "skipped"),
     ];
     assert_eq!(ended, cases(&wanted));
+    assert!(junit.contains("<failure message=\"slower: B takes 1.05"), "{junit}");
     assert!(junit.contains("lost the promise: atomic"), "{junit}");
     let (session, judgement) = compared(true);
     let void = held_against_its_form(&export::junit_of_comparison(&session, &judgement));

@@ -4,7 +4,7 @@ use super::exact::{Measured, rows};
 use super::{GateArgs, Judged, bless, depends, files, judged, without_baseline};
 use crate::home;
 use crate::refusal::Refusal;
-use anyhow::{Context, Result};
+use anyhow::Result;
 use files::File;
 use reports::gate::check;
 use serde_json::Value;
@@ -15,7 +15,7 @@ use std::path::Path;
 pub fn nearly(file: &File, arguments: &GateArgs) -> Result<Judged> {
     let rows = rows(&file.gate).map_err(|error| files::wrong(&file.path, &error))?;
     let path = arguments.instructions.clone().unwrap_or_else(|| home::home().join("instructions.json"));
-    let counted = read(&path)?;
+    let (counted, by) = read(&path)?;
     let mut measured = Measured::default();
     let wanted: BTreeSet<String> =
         rows.iter().map(|(workload, variant)| format!("{}/{}", workload.name, variant.name)).collect();
@@ -25,7 +25,8 @@ pub fn nearly(file: &File, arguments: &GateArgs) -> Result<Judged> {
     if measured.values.is_empty() {
         return Err(Refusal::data(format!("{} counts no row of this gate", path.display()), "just bench-instructions"));
     }
-    let depends = depends::depends()?;
+    let mut depends = depends::depends()?;
+    depends.insert("counted by".to_owned(), by);
     if arguments.bless {
         let again = measured.clone();
         return bless(file, &measured, depends, || Ok(again.clone()));
@@ -39,19 +40,20 @@ pub fn nearly(file: &File, arguments: &GateArgs) -> Result<Judged> {
     }
 }
 
-fn read(path: &Path) -> Result<BTreeMap<String, u64>> {
+fn read(path: &Path) -> Result<(BTreeMap<String, u64>, String)> {
     let text = std::fs::read_to_string(path).map_err(|error| {
         Refusal::data(format!("instructions were not counted: {}: {error}", path.display()), "just bench-instructions")
     })?;
     let value: Value = serde_json::from_str(&text)
         .map_err(|error| Refusal::data(format!("{} is damaged: {error}", path.display()), "just bench-instructions"))?;
     let mut counted = BTreeMap::new();
-    for (workload, rows) in value.as_object().context("it is a table of workloads")? {
+    // Rows whose counts are chance stand apart in the file, each with the reason.
+    for (workload, rows) in value["steady"].as_object().into_iter().flatten() {
         for (row, count) in rows.as_object().into_iter().flatten() {
             if let Some(count) = count.as_u64() {
                 counted.insert(format!("{workload}/{row}"), count);
             }
         }
     }
-    Ok(counted)
+    Ok((counted, value["by"].as_str().unwrap_or("unknown").to_owned()))
 }

@@ -12,7 +12,7 @@ use crate::compare::parse_share;
 use crate::pace::parse_duration;
 use crate::plant::Plant;
 use crate::progress::Telling;
-use crate::refusal::Exit;
+use crate::refusal::{Exit, Refusal};
 use crate::scratch::{Scratch, default_place};
 use crate::signals;
 use anyhow::{Context, Result};
@@ -48,6 +48,9 @@ pub struct GateArgs {
     /// Add a Markdown summary to this file, for a pull request
     #[arg(long, value_name = "FILE")]
     summary: Option<PathBuf>,
+    /// Write what came as a JUnit file, which must not exist yet
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
     /// Where to work: an empty or new directory [default: memory if there is room, else beside the records]
     #[arg(long, value_name = "DIR")]
     scratch: Option<PathBuf>,
@@ -107,6 +110,9 @@ pub fn gate(arguments: &GateArgs, telling: Telling, command: &str) -> Result<Sai
     if let Some(summary) = &arguments.summary {
         append(summary, &shown::markdown(&pages))?;
     }
+    if let Some(junit) = &arguments.junit {
+        write_new(junit, &reports::export::junit_of_gates(&pages))?;
+    }
     let text = shown::render(&pages, width());
     Ok(Said { text, json: json!({"gates": pages}), schema: "assay.gate/1", exit })
 }
@@ -115,6 +121,14 @@ pub fn gate(arguments: &GateArgs, telling: Telling, command: &str) -> Result<Sai
 fn append(path: &Path, text: &str) -> Result<()> {
     let file = OpenOptions::new().append(true).create(true).open(path);
     file.and_then(|mut file| file.write_all(text.as_bytes())).with_context(|| format!("writing {}", path.display()))
+}
+
+fn write_new(path: &Path, text: &str) -> Result<()> {
+    let file = OpenOptions::new().write(true).create_new(true).open(path);
+    let mut file = file.map_err(|error| {
+        Refusal::usage(format!("cannot make {}: {error}", path.display()), "name a file that does not exist yet")
+    })?;
+    file.write_all(text.as_bytes()).with_context(|| format!("writing {}", path.display()))
 }
 
 /// The exit code that says most, in the order of the terminal's rules.

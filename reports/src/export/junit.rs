@@ -115,13 +115,11 @@ fn case_of_row(run: &Run, at: usize, plan: &Plan, row: &str) -> Case {
 }
 
 fn told_of(entry: &Judged) -> String {
-    let mut told = vec![entry.verdict.clone()];
-    if let Some(takes) = entry.takes {
-        told.push(format!(
-            "B takes {:.3}x of A's time ({:.3} to {:.3}, {} pairs)",
-            takes.mid, takes.low, takes.high, entry.pairs
-        ));
-    }
+    let ratio = entry.takes.map_or(String::new(), |takes| {
+        let (low, mid, high) = (takes.low, takes.mid, takes.high);
+        format!(": B takes {mid:.3}x of A's time ({low:.3} to {high:.3}, {} pairs)", entry.pairs)
+    });
+    let mut told = vec![format!("{}{ratio}", entry.verdict)];
     if !entry.counts.is_empty() {
         told.push(counts(&entry.counts, usize::MAX));
     }

@@ -6,8 +6,7 @@ use serde::Serialize;
 use std::collections::BTreeSet;
 
 /// A number that each run has.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Metric {
     /// The time under the clock.
     Wall(Against),
@@ -18,8 +17,7 @@ pub enum Metric {
 }
 
 /// What a time is given as.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Against {
     /// As a multiple of the time of the run's own baseline, paired by round: a machine drifts from run to run, and
     /// both drift with it.

@@ -8,13 +8,12 @@ fn normal(chance: &mut Chance) -> f64 {
     (0..12).map(|_| chance.share()).sum::<f64>() - 6.0
 }
 
-/// Runs of `gzip` and `zstd`, five rounds each. The machine drifts by tens of per cent from run to run; `zstd` takes
+/// Runs of `gzip` and `zstd`, five rounds each. The machine drifts by tens of per cent from round to round; `zstd` takes
 /// `ratio` times as long as `gzip`, give or take a per cent a round.
 fn runs(count: usize, seed: u64, ratio: impl Fn(usize) -> f64) -> Vec<Run> {
     let mut chance = Chance::seeded(seed);
     (0..count)
         .map(|at| {
-            let drift = 1.0 + 0.3 * chance.share();
             let mut header = header_of(&["gzip", "zstd"]);
             header.id = format!("run-{at:02}");
             header.started = format!("2026-11-{:02}T12:00:00Z", at + 1);
@@ -23,6 +22,7 @@ fn runs(count: usize, seed: u64, ratio: impl Fn(usize) -> f64) -> Vec<Run> {
             }
             let mut samples = Vec::new();
             for round in 0..5 {
+                let drift = 1.0 + 0.3 * chance.share();
                 let noise = 1.0 + 0.01 * normal(&mut chance);
                 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a time in nanoseconds")]
                 let ns = |times: f64| (1e7 * drift * times) as u64;

@@ -81,11 +81,12 @@ pub fn overview(histories: &[History], metric: &Metric, width: usize) -> String 
     let mut text = clip(&name, width) + "\n\n" + &table.render(width) + "\n";
     let short = histories.len() - told.len();
     if short > 0 {
-        let told = format!("{short} more have fewer than {FEWEST} runs that can be compared");
+        let told = format!("{short} more histories have fewer than {FEWEST} runs that can be compared");
         text += &labelled("short", &told, width);
     }
-    let chance =
-        format!("of flat histories {:.0} in 100 show a change by chance, and here are {}", LEVEL * 100.0, told.len());
+    // A step and a creep are two ways to be wrong.
+    let chance = 2.0 * LEVEL * 100.0;
+    let chance = format!("up to {chance:.0} in 100 flat histories of times show a change, and here are {}", told.len());
     text + &labelled("chance", &chance, width)
 }
 
@@ -302,7 +303,10 @@ left out 3 runs: kernel 6.17, not 6.18
         let mut short = history(&[1.0], Course::Flat);
         short.course = None;
         let text = overview(&[history(&[0.8, 0.8, 0.9], Course::Flat), short], &RATIO, 140);
-        assert!(text.contains("restore/zstd") && text.contains("▁▁█") && text.contains("1 more have fewer"), "{text}");
+        assert!(
+            text.contains("restore/zstd") && text.contains("▁▁█") && text.contains("1 more histories have fewer"),
+            "{text}"
+        );
         assert_eq!(text.lines().count(), 7, "{text}");
     }
 }
