@@ -257,20 +257,22 @@ impl Instrument for Counters {
         for (name, counter) in &mut self.by_name {
             by_name.insert((*name).to_owned(), counter.read()?);
         }
-        counts.calls = Counted::Present(tally(BY_TRACEPOINTS, self.all.read()?, by_name)?);
+        counts.calls = Counted::Present(tally(BY_TRACEPOINTS, self.all.read()?, by_name));
         Ok(())
     }
 }
 
-/// What was counted, less the one call that switched the counters off.
-fn tally(by: &str, all: u64, mut by_name: BTreeMap<String, u64>) -> Result<SystemCalls> {
+/// What was counted, less the one call that switched the counters off. That switches them one after the other, so that
+/// threads which go on past the end of the work (a pool of another's that looks for more) may be seen by some counters
+/// a little longer than by the one of all calls.
+fn tally(by: &str, all: u64, mut by_name: BTreeMap<String, u64>) -> SystemCalls {
     let named: u64 = by_name.values().sum();
-    let others = all.checked_sub(named).with_context(|| format!("{named} calls by name, but only {all} in all"))?;
+    let others = all.saturating_sub(named);
     if let Some(switch) = by_name.get_mut(SWITCH) {
         *switch = switch.saturating_sub(1);
     }
     by_name.retain(|_, count| *count > 0);
-    Ok(SystemCalls { by: by.to_owned(), by_name, others })
+    SystemCalls { by: by.to_owned(), by_name, others }
 }
 
 #[cfg(test)]
@@ -288,8 +290,12 @@ mod tests {
     #[test]
     fn the_switch_is_taken_away_and_the_rest_is_kept() {
         let by_name = BTreeMap::from([("prctl".to_owned(), 1), ("write".to_owned(), 5), ("read".to_owned(), 0)]);
-        assert!(tally("tracepoints", 5, by_name.clone()).is_err(), "the parts are more than the whole");
-        let calls = tally("tracepoints", 9, by_name).unwrap();
+        assert_eq!(
+            tally("tracepoints", 5, by_name.clone()).others,
+            0,
+            "what some counters saw longer is no other call"
+        );
+        let calls = tally("tracepoints", 9, by_name);
         assert_eq!(calls.by_name, BTreeMap::from([("write".to_owned(), 5)]));
         assert_eq!((calls.others, calls.total()), (3, 8));
     }
