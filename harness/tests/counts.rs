@@ -72,6 +72,8 @@ fn tracepoints_count_every_call_that_strace_sees_in_the_same_run() {
         if wanted.by_name.contains_key("clone3") {
             for calls in [&mut wanted, &mut counted] {
                 calls.by_name.retain(|name, _| !AT_A_THREADS_END.contains(&name.as_str()));
+                // And so do calls that are not told apart, of which the switch may hide or show one.
+                calls.others = 0;
             }
         }
         assert_eq!(counted, wanted, "{workload}/{}", row.name);
@@ -111,15 +113,19 @@ fn ptrace_counts_the_file_system_calls_that_strace_counts() {
             }
         }
         if workers > 1 {
-            // Two workers may want the same directory at once, and the later one asks in vain.
-            stopped.remove("mkdirat");
-            watching.remove("mkdirat");
+            // Two workers may want the same directory at once, and the later one asks in vain; and a worker that got
+            // nothing to do has nothing to write.
+            for call in ["mkdirat", "write", "pwrite64"] {
+                stopped.remove(call);
+                watching.remove(call);
+            }
         }
         // The allocator's own files are known by name to strace alone: each is opened, read and closed.
         let own = stopped.get("openat").unwrap_or(&0) - watching.get("openat").unwrap_or(&0);
         for call in ["openat", "read", "close"] {
             stopped.entry(call).and_modify(|n| *n -= own);
         }
+        stopped.retain(|_, count| *count > 0);
         assert!(own <= 4, "{workload}/{}: {own} files more than strace sees", row.name);
         assert_eq!(stopped, watching, "{workload}/{}", row.name);
     }
