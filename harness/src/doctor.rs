@@ -66,13 +66,20 @@ fn findings() -> Vec<Finding> {
         ("tar", "apt-get install tar", "the peer rows of restore"),
         ("zstd", "apt-get install zstd", "restore/tar-zstd"),
         ("strace", "apt-get install strace", "the test that holds foretold system calls against the kernel's"),
-        ("git", "apt-get install git", "naming the commit in records"),
+        ("git", "apt-get install git", "naming the commit in records, and comparing with other revisions"),
+        ("valgrind", "apt-get install valgrind", "instruction counts (just bench-instructions)"),
     ];
     for (program, mend, needed) in peers {
         let good = format!("for {needed}");
         let bad = format!("{mend}; needed for {needed}");
         findings.push(finding(program, find_program(program).is_some(), good, bad));
     }
+    findings.push(finding(
+        "pressure",
+        Path::new("/proc/pressure/cpu").exists(),
+        "who waited for processors, disks and memory beside a run",
+        "this kernel does not count it (CONFIG_PSI, or psi=1 at boot): records then lack it",
+    ));
     findings.push(uring());
     findings.extend(PROBES.iter().map(instrument));
     findings.extend(flames());

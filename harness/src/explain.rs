@@ -28,8 +28,11 @@ pub fn explain(row: &str, on: &str, telling: Telling) -> Result<Said> {
     let (foretold, counted) = foretell_and_count(workload, variant, &fixture)?;
     let measured = last_summary(workload, variant);
     let kept: Vec<&str> = variant.technique.promises().iter().map(Promise::name).collect();
+    // A promise that no row of this workload could make is not lacking.
+    let made = |one: Promise| workload.variants.iter().any(|row| row.technique.promises().has(one));
+    let kept_here = |one: Promise| variant.technique.promises().has(one);
     let lacks: Vec<&str> =
-        Promise::ALL.into_iter().filter(|one| !variant.technique.promises().has(*one)).map(Promise::name).collect();
+        Promise::ALL.into_iter().filter(|one| made(*one) && !kept_here(*one)).map(Promise::name).collect();
     let mut lines = vec![format!("{}/{}: {}", workload.name, variant.name, variant.what), String::new()];
     lines.push(format!(
         "code      {}:{} (the row), {} (the technique)",
