@@ -5,7 +5,7 @@
 //! second is seen by them exactly once, and is taken away again.
 
 use super::{Instrument, Missing};
-use anyhow::{Context, Result};
+use anyhow::Result;
 use nix::libc;
 use nix::mount::{MsFlags, mount};
 use nix::sched::CloneFlags;
