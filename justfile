@@ -11,10 +11,11 @@ first-light: build
     {{assay}} run restore --ladder --on python-small --budget 50s
 
 # Every workload on its first fixture, then the ladder of restore on a real environment's likeness
-bench-all minutes="10": build
-    {{assay}} run codecs syscalls batching buffers --budget $(({{minutes}} * 20))s
-    {{assay}} run restore --on python-small --budget $(({{minutes}} * 20))s
-    {{assay}} run restore --ladder --on python-env --budget $(({{minutes}} * 20))s
+bench-all minutes="12": build
+    {{assay}} run codecs syscalls batching buffers --budget $(({{minutes}} * 15))s
+    {{assay}} run restore --on python-small --budget $(({{minutes}} * 15))s
+    {{assay}} run restore --ladder --on python-env --budget $(({{minutes}} * 15))s
+    {{assay}} run walk --ladder --on walk-small --budget $(({{minutes}} * 15))s
 
 # The parts at the micro level by criterion, on an otherwise quiet machine: `just bench-parts codecs/zstd`
 bench-parts *words:
