@@ -97,6 +97,11 @@ fn ptrace_counts_the_file_system_calls_that_strace_counts() {
             Traced::Answered(answer) => counts_of(answer),
         };
         let Some((counts, workers)) = counts else { continue };
+        if workers > 1 && workload == "walk" {
+            // Who finds which directory decides how often each worker asks and writes; the test above, where both watch
+            // the same run, holds these rows.
+            continue;
+        }
         let calls = counts.calls.present().unwrap();
         assert_eq!(calls.by, "ptrace");
         let errand = places.errand(workload, row.name, Pass::Wall);
