@@ -1,6 +1,7 @@
 //! Comparisons: what pairs of fresh processes say of two sides, judged. The file of a session, line by line, and the
 //! verdict on each of its entries.
 
+use crate::apart::different;
 use crate::record::{Counts, Unreadable};
 use crate::stats::many::{Correction, LEVEL};
 use crate::stats::sequential::{Chances, Rule, Standing};
@@ -416,12 +417,7 @@ fn lost(had: &[String], has: &[String]) -> Vec<String> {
 /// Every count that differs, system calls as `calls.NAME`. Times and memory are no counts.
 fn different_counts(read: &Read) -> BTreeMap<String, [u64; 2]> {
     let [Some(a), Some(b)] = &read.counts else { return BTreeMap::new() };
-    let (a, b) = (a.exact(), b.exact());
-    let names = a.keys().chain(b.keys());
-    names
-        .map(|name| (name.clone(), [&a, &b].map(|side| side.get(name).copied().unwrap_or(0))))
-        .filter(|(_, [a, b])| a != b)
-        .collect()
+    different(&a.exact(), &b.exact())
 }
 
 fn different_phases(read: &Read) -> Vec<(String, [f64; 2])> {
