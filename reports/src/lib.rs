@@ -7,6 +7,7 @@ pub mod export;
 pub mod gate;
 pub mod history;
 pub mod record;
+pub mod review;
 pub mod stats;
 pub mod summary;
 pub mod table;
