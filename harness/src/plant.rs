@@ -81,6 +81,10 @@ impl Prepared for Planted<'_> {
         self.row.settle(site)
     }
 
+    fn renew(&mut self, site: &Site) -> Result<bool> {
+        self.row.renew(site)
+    }
+
     fn calls(&self) -> Option<Calls> {
         self.row.calls()
     }

@@ -4,6 +4,8 @@ use crate::catalogue;
 use crate::measured::{Used, measured};
 use crate::once::{self, Errand};
 use crate::plant::{Plant, Planted};
+use crate::removal::remove_tree;
+use crate::scratch::filesystem;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use std::io::{BufRead, Write};
@@ -100,6 +102,7 @@ struct Bench<'a> {
     orders: &'a Orders,
     variant: &'a Variant,
     used: u32,
+    in_memory: bool,
     ready: Box<dyn Prepared + 'a>,
     site: Site,
     fresh: bool,
@@ -107,10 +110,11 @@ struct Bench<'a> {
 
 impl<'a> Bench<'a> {
     fn set(orders: &'a Orders, variant: &'a Variant) -> Result<Bench<'a>> {
-        let (ready, site) = ready(orders, variant, 0)?;
+        let (ready, site) = ready(orders, variant)?;
         once::set_cache(&site, orders.errand.cold)?;
         once::let_threads_sleep()?;
-        Ok(Bench { orders, variant, used: 0, ready, site, fresh: true })
+        let in_memory = filesystem(&site.target) == "tmpfs";
+        Ok(Bench { orders, variant, used: 0, in_memory, ready, site, fresh: true })
     }
 
     /// Does one block.
@@ -118,8 +122,7 @@ impl<'a> Bench<'a> {
         let mut block = Block::default();
         for _ in 0..self.orders.times {
             if !self.fresh && !self.variant.technique.repeats() {
-                self.used += 1;
-                (self.ready, self.site) = ready(self.orders, self.variant, self.used)?;
+                self.renew()?;
             }
             self.fresh = false;
             let before = Used::now()?;
@@ -135,17 +138,39 @@ impl<'a> Bench<'a> {
         Ok(block)
     }
 
+    /// An empty target for one more run: reading the source anew for each would take several times as long as the runs.
+    fn renew(&mut self) -> Result<()> {
+        self.empty_target()?;
+        if !self.ready.renew(&self.site)? {
+            (self.ready, self.site) = ready(self.orders, self.variant)?;
+        }
+        Ok(())
+    }
+
+    /// What is in memory is removed, for memory is needed again. A disk keeps it beside: removing it would make the
+    /// creates after it dearer.
+    fn empty_target(&mut self) -> Result<()> {
+        self.used += 1;
+        let target = &self.site.target;
+        if self.in_memory {
+            remove_tree(target)?;
+        } else {
+            let aside = target.with_file_name(format!("{:06}", self.used));
+            std::fs::rename(target, &aside).with_context(|| format!("setting {} aside", target.display()))?;
+        }
+        std::fs::create_dir(target).with_context(|| format!("making {}", target.display()))
+    }
+
     fn settle(&mut self) -> Result<PathBuf> {
         self.ready.settle(&self.site).context("settling what the work left in memory")?;
         Ok(self.site.target.clone())
     }
 }
 
-/// Gets the row ready on a target of its own.
-fn ready<'a>(orders: &Orders, variant: &'a Variant, number: u32) -> Result<(Box<dyn Prepared + 'a>, Site)> {
-    let target = orders.errand.target.join(format!("{number:06}"));
-    std::fs::create_dir_all(&target).with_context(|| format!("making {}", target.display()))?;
-    let site = Errand { target, ..orders.errand.clone() }.site();
+/// Gets the row ready on the worker's target.
+fn ready<'a>(orders: &Orders, variant: &'a Variant) -> Result<(Box<dyn Prepared + 'a>, Site)> {
+    let site = Errand { target: orders.errand.target.join("target"), ..orders.errand.clone() }.site();
+    std::fs::create_dir_all(&site.target).with_context(|| format!("making {}", site.target.display()))?;
     let ready = variant.technique.prepare(&site)?;
     if orders.errand.plant == Plant::default() {
         return Ok((ready, site));

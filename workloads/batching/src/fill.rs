@@ -31,9 +31,7 @@ impl Technique for Fill {
 
     fn prepare(&self, site: &Site) -> Result<Ready> {
         let load = Load::read(site)?;
-        if self.directories.is_none() {
-            load.make_directories(site)?;
-        }
+        self.make_ready(&load, site)?;
         let unasked = without_files(&load);
         Ok(Ready { load, unasked })
     }
@@ -63,6 +61,12 @@ impl Technique for Fill {
         ready.load.settle(site)
     }
 
+    fn renew(&self, ready: &mut Ready, site: &Site) -> Result<bool> {
+        ready.load.reopen(site)?;
+        self.make_ready(&ready.load, site)?;
+        Ok(true)
+    }
+
     fn promises(&self) -> Promises {
         Promises::NONE.with(Promise::TimesKept).with(Promise::Independent)
     }
@@ -84,6 +88,13 @@ impl Technique for Fill {
             }
         }
         Some(calls)
+    }
+}
+
+impl Fill {
+    /// What stands before the clock starts.
+    fn make_ready(&self, load: &Load, site: &Site) -> Result<()> {
+        if self.directories.is_none() { load.make_directories(site) } else { Ok(()) }
     }
 }
 

@@ -83,6 +83,12 @@ impl Technique for MakeFiles {
         ready.load.settle(site)
     }
 
+    fn renew(&self, ready: &mut Ready, site: &Site) -> Result<bool> {
+        ready.load.reopen(site)?;
+        ready.load.make_directories(site)?;
+        Ok(true)
+    }
+
     fn promises(&self) -> Promises {
         self.way.promises()
     }

@@ -75,6 +75,12 @@ impl Technique for RingFiles {
         ready.load.settle(site)
     }
 
+    fn renew(&self, ready: &mut Ready, site: &Site) -> Result<bool> {
+        ready.load.reopen(site)?;
+        ready.load.make_directories(site)?;
+        Ok(true)
+    }
+
     fn promises(&self) -> Promises {
         let promises = Way::DirectNoTimes.promises();
         if self.times { promises.with(Promise::TimesKept) } else { promises }

@@ -69,6 +69,12 @@ pub trait Technique: Sync {
         false
     }
 
+    /// Makes what is ready fit for one more run on the same site, whose target is an empty directory again. No clock
+    /// runs. False where it has to be prepared anew.
+    fn renew(&self, _ready: &mut Self::Ready, _site: &Site) -> Result<bool> {
+        Ok(false)
+    }
+
     /// What it guarantees besides being right.
     fn promises(&self) -> Promises {
         Promises::NONE
@@ -99,6 +105,10 @@ pub trait Prepared {
     fn work(&mut self, lap: &mut Lap) -> Result<()>;
     /// Puts on the site what the work left in memory.
     fn settle(&mut self, site: &Site) -> Result<()>;
+    /// Makes it fit for one more run on the same site, emptied. False where it has to be prepared anew.
+    fn renew(&mut self, _site: &Site) -> Result<bool> {
+        Ok(false)
+    }
     /// The file system calls that one run of the work makes.
     fn calls(&self) -> Option<Calls>;
 }
@@ -134,6 +144,10 @@ impl<T: Technique> Prepared for Readied<'_, T> {
 
     fn settle(&mut self, site: &Site) -> Result<()> {
         self.technique.settle(&mut self.ready, site)
+    }
+
+    fn renew(&mut self, site: &Site) -> Result<bool> {
+        self.technique.renew(&mut self.ready, site)
     }
 
     fn calls(&self) -> Option<Calls> {

@@ -37,9 +37,7 @@ impl Load {
     /// Reads the source, and opens the target. Modes will stand as they are given: the process's mask is cleared.
     pub fn read(site: &Site) -> Result<Load> {
         clear_umask();
-        let root = rustix::fs::open(&site.target, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
-            .with_context(|| format!("opening {}", site.target.display()))?;
-        let mut load = Load { root, files: Vec::new(), directories: Vec::new(), links: Vec::new() };
+        let mut load = Load { root: open_root(site)?, files: Vec::new(), directories: Vec::new(), links: Vec::new() };
         for entry in scan(&site.source)? {
             match entry.kind {
                 Kind::Directory => load.directories.push((entry.path, entry.mode)),
@@ -53,6 +51,12 @@ impl Load {
             }
         }
         Ok(load)
+    }
+
+    /// Opens the target anew, which is another directory under the same name.
+    pub fn reopen(&mut self, site: &Site) -> Result<()> {
+        self.root = open_root(site)?;
+        Ok(())
     }
 
     /// Makes the directories, before the clock, where they are not the question. Their owner must be able to fill
@@ -84,6 +88,11 @@ impl Load {
         }
         Ok(())
     }
+}
+
+fn open_root(site: &Site) -> Result<OwnedFd> {
+    rustix::fs::open(&site.target, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+        .with_context(|| format!("opening {}", site.target.display()))
 }
 
 /// Lets the mode that is given to `open` and `mkdir` stand as it is. The process's mask would take bits away, and a
