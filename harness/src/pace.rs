@@ -43,12 +43,13 @@ pub fn clock_of(duration: Duration) -> String {
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
     let number = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
     let unit = match &text[number.len()..] {
+        "ms" => 1e-3,
         "s" | "" => 1.0,
         "m" | "min" => 60.0,
         "h" => 3600.0,
-        other => return Err(format!("{other:?} is no unit of time; write 60s, 5m or 1h")),
+        other => return Err(format!("{other:?} is no unit of time; write 200ms, 60s, 5m or 1h")),
     };
-    let value: f64 = number.parse().map_err(|_| format!("{text:?} is no duration; write 60s, 5m or 1h"))?;
+    let value: f64 = number.parse().map_err(|_| format!("{text:?} is no duration; write 200ms, 60s, 5m or 1h"))?;
     if !(value > 0.0 && value * unit < 1e7) {
         return Err(format!("{text:?} must be more than nothing and less than a hundred days"));
     }

@@ -104,8 +104,13 @@ fn what_cannot_be_compared_says_why() {
         (&["compare", "codecs/gzip-6", "codecs/zstd-3", "--precision", "0"], 2, "is no share"),
         (&["compare", "codecs/gzip-6", "codecs/zstd-3", "--head", "main"], 2, "--base"),
         (&["compare", "--base", "no-such-revision", "codecs/gzip-6"], 2, "git knows no revision"),
+        (&["compare", "--base", "HEAD", "codecs/gzip-6"], 4, "git cannot be run"),
     ] {
-        let output = home.run(arguments);
+        let mut command = home.assay();
+        if code == 4 {
+            command.env("PATH", home.path("nowhere"));
+        }
+        let output = command.args(arguments).output().unwrap();
         let said = text(&output.stderr);
         assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
         assert!(said.contains(told), "{arguments:?}: {said}");

@@ -234,6 +234,25 @@ fn a_planted_delay_goes_red_and_is_confirmed() {
     skip("quiet", &told);
 }
 
+/// One pair cannot decide anything, and then the caller says what that means.
+#[test]
+fn what_is_not_decided_has_a_code_of_its_own() {
+    const SESSIONS: usize = 4;
+    let gates = Gates::new();
+    gates.write(
+        "wall.toml",
+        "what = \"w\"\nkind = \"wall\"\nfixture = \"tiny\"\nrows = [\"codecs/gzip-6\"]\ntolerance = 0.01\n",
+    );
+    let code = |words: &[&str]| {
+        let arguments = [&["wall", "--delay", "5%", "--budget", "1ms", "--no-progress"], words].concat();
+        let mut codes = (0..SESSIONS).map(|_| gates.run(&arguments).status.code());
+        codes.find(|code| *code != Some(4)).expect("a session that is not void")
+    };
+    assert_eq!(code(&[]), Some(3));
+    assert_eq!(code(&["--undecided", "fail"]), Some(1));
+    assert_eq!(code(&["--undecided", "pass"]), Some(0));
+}
+
 #[test]
 fn the_gates_of_this_repository_can_be_read() {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../reports/gates");

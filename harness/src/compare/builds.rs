@@ -81,7 +81,10 @@ fn checkout() -> Result<PathBuf> {
         .into_iter()
         .flatten()
         .find_map(|dir| git(&dir, &["rev-parse", "--show-toplevel"]).map(PathBuf::from))
-        .ok_or_else(|| Refusal::unfit("there is no git checkout here", "run it in a checkout of assay"))
+        .ok_or_else(|| match Command::new("git").arg("--version").output() {
+            Ok(_) => Refusal::unfit("there is no git checkout here", "run it in a checkout of assay"),
+            Err(error) => Refusal::unfit(format!("git cannot be run: {error}"), "apt-get install git"),
+        })
 }
 
 fn git(dir: &Path, arguments: &[&str]) -> Option<String> {

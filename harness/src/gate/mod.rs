@@ -42,6 +42,10 @@ pub struct GateArgs {
     /// For gates on times: the revision to hold this build against
     #[arg(long, value_name = "REV", default_value = "HEAD")]
     base: String,
+    /// For gates on times: let the pairs of a gate take so long in all [default: until each row is decided, or its
+    /// looks are used up]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    budget: Option<Duration>,
     /// What a comparison that the data do not decide means
     #[arg(long, value_enum, default_value_t = Undecided::Tell)]
     undecided: Undecided,

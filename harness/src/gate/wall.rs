@@ -35,7 +35,7 @@ pub fn compare(file: &File, arguments: &GateArgs, telling: Telling, command: &st
             band: file.gate.tolerance,
             precision: None,
             chance: reports::stats::sequential::TOTAL,
-            budget: None,
+            budget: arguments.budget,
             limit: arguments.limit,
             delay: arguments.delay,
             look: false,
