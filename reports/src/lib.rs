@@ -6,6 +6,7 @@ pub mod comparison;
 pub mod export;
 pub mod gate;
 pub mod history;
+pub mod lines;
 pub mod record;
 pub mod review;
 pub mod stats;

@@ -1,8 +1,11 @@
 //! Records: what a run measured, as JSON Lines. A line is appended for each sample, so a killed run loses one sample.
 
+pub use crate::lines::Unreadable;
+
+use crate::lines::Lines;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// The version of the lines below. A reader refuses any other.
 pub const SCHEMA: u32 = 1;
@@ -390,42 +393,6 @@ pub struct Run {
     pub end: Option<End>,
 }
 
-/// Why a record file cannot be read.
-#[derive(Debug)]
-pub enum Unreadable {
-    /// The file cannot be opened or read.
-    Io(PathBuf, std::io::Error),
-    /// It is empty, or its first line is no header.
-    NoHeader(PathBuf, String),
-    /// Its header is of another schema.
-    Schema(PathBuf, u64),
-    /// A line in its middle is damaged.
-    Damaged(PathBuf, usize, String),
-}
-
-impl std::fmt::Display for Unreadable {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Unreadable::Io(path, error) => write!(f, "cannot read {}: {error}", path.display()),
-            Unreadable::NoHeader(path, why) => {
-                write!(f, "{} is no record of a run: its first line is no header ({why})", path.display())
-            }
-            Unreadable::Schema(path, schema) => write!(
-                f,
-                "{} is of schema {schema}, this build reads schema {SCHEMA}: use the build that wrote it, or measure again",
-                path.display()
-            ),
-            Unreadable::Damaged(path, line, why) => write!(
-                f,
-                "{}:{line}: the line is damaged ({why}): cut the file before it to keep what stands above",
-                path.display()
-            ),
-        }
-    }
-}
-
-impl std::error::Error for Unreadable {}
-
 /// Reads a record file. A last line that is cut short is what a kill leaves: it is dropped, with a note.
 pub fn read(path: &Path) -> Result<Run, Unreadable> {
     let bytes = std::fs::read(path).map_err(|error| Unreadable::Io(path.to_owned(), error))?;
@@ -433,13 +400,9 @@ pub fn read(path: &Path) -> Result<Run, Unreadable> {
 }
 
 fn parse(path: &Path, bytes: &[u8]) -> Result<Run, Unreadable> {
-    let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-    let cut = bytes.len() - whole;
-    let mut lines = bytes[..whole].split(|byte| *byte == b'\n').enumerate().filter(|(_, line)| !line.is_empty());
-    let no_header = |why: &dyn std::fmt::Display| Unreadable::NoHeader(path.to_owned(), why.to_string());
-    let (_, first) = lines.next().ok_or_else(|| no_header(&"the file is empty or cut in its first line"))?;
+    let lines: Lines<Header> = Lines::of(path, bytes, "run", SCHEMA)?;
     let mut run = Run {
-        header: header(path, first)?,
+        header: lines.header.clone(),
         samples: Vec::new(),
         absent: Vec::new(),
         failed: Vec::new(),
@@ -447,42 +410,9 @@ fn parse(path: &Path, bytes: &[u8]) -> Result<Run, Unreadable> {
         notes: Vec::new(),
         end: None,
     };
-    for (at, line) in lines {
-        let line: Line = serde_json::from_slice(line)
-            .map_err(|error| Unreadable::Damaged(path.to_owned(), at + 1, error.to_string()))?;
-        let in_plan = |plan: usize| {
-            if plan < run.header.plan.len() {
-                Ok(())
-            } else {
-                Err(Unreadable::Damaged(path.to_owned(), at + 1, format!("the plan has no entry {plan}")))
-            }
-        };
-        match line {
-            Line::Sample(sample) => {
-                in_plan(sample.plan)?;
-                run.samples.push(*sample);
-            }
-            Line::Absent(absent) => {
-                in_plan(absent.plan)?;
-                run.absent.push(absent);
-            }
-            Line::Failed(failed) => {
-                in_plan(failed.plan)?;
-                run.failed.push(failed);
-            }
-            Line::Beside(beside) => {
-                in_plan(beside.plan)?;
-                run.beside.push(beside);
-            }
-            Line::Note(note) => run.notes.push(note.text),
-            Line::End(end) => run.end = Some(end),
-            Line::Run(_) => {
-                let why = "a second header".to_owned();
-                return Err(Unreadable::Damaged(path.to_owned(), at + 1, why));
-            }
-        }
-    }
-    if cut > 0 {
+    lines.each(|line| take(&mut run, line))?;
+    if lines.cut > 0 {
+        let cut = lines.cut;
         run.notes.push(format!("the last line of the record was cut short; {cut} bytes of it were left out"));
     }
     if run.end.is_none() {
@@ -491,20 +421,27 @@ fn parse(path: &Path, bytes: &[u8]) -> Result<Run, Unreadable> {
     Ok(run)
 }
 
-/// The header is read in two steps, so that another schema is told from a damaged line.
-fn header(path: &Path, line: &[u8]) -> Result<Header, Unreadable> {
-    let no_header = |why: String| Unreadable::NoHeader(path.to_owned(), why);
-    let value: serde_json::Value = serde_json::from_slice(line).map_err(|error| no_header(error.to_string()))?;
-    if value["kind"] != "run" {
-        return Err(no_header("it is not of kind `run`".to_owned()));
+fn take(run: &mut Run, line: Line) -> Result<(), String> {
+    let entry = match &line {
+        Line::Sample(sample) => Some(sample.plan),
+        Line::Absent(absent) => Some(absent.plan),
+        Line::Failed(failed) => Some(failed.plan),
+        Line::Beside(beside) => Some(beside.plan),
+        Line::Run(_) | Line::Note(_) | Line::End(_) => None,
+    };
+    if let Some(plan) = entry.filter(|plan| *plan >= run.header.plan.len()) {
+        return Err(format!("the plan has no entry {plan}"));
     }
-    match value["schema"].as_u64() {
-        Some(schema) if schema == u64::from(SCHEMA) => {
-            serde_json::from_value(value).map_err(|error| no_header(error.to_string()))
-        }
-        Some(schema) => Err(Unreadable::Schema(path.to_owned(), schema)),
-        None => Err(no_header("it names no schema".to_owned())),
+    match line {
+        Line::Sample(sample) => run.samples.push(*sample),
+        Line::Absent(absent) => run.absent.push(absent),
+        Line::Failed(failed) => run.failed.push(failed),
+        Line::Beside(beside) => run.beside.push(beside),
+        Line::Note(note) => run.notes.push(note.text),
+        Line::End(end) => run.end = Some(end),
+        Line::Run(_) => return Err("a second header".to_owned()),
     }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -595,7 +532,7 @@ pub(crate) mod tests {
     fn another_schema_is_told_apart_from_no_record() {
         let text = String::from_utf8(file(0)).unwrap();
         let other = text.replace("\"schema\":1", "\"schema\":9");
-        assert!(matches!(parsed(other.as_bytes()), Err(Unreadable::Schema(_, 9))));
+        assert!(matches!(parsed(other.as_bytes()), Err(Unreadable::Schema(_, 9, SCHEMA))));
         for nonsense in ["", "\n", "hello\n", "{}\n", "{\"kind\":\"run\"}\n"] {
             assert!(matches!(parsed(nonsense.as_bytes()), Err(Unreadable::NoHeader(..))), "{nonsense:?}");
         }

@@ -8,7 +8,7 @@
 //! one that went on can stand in one family.
 
 use super::Verdict;
-use super::sequential::{Rule, Standing};
+use super::sequential::{Chances, Standing};
 
 /// How the chances of several comparisons are corrected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,26 +62,26 @@ impl Correction {
     }
 }
 
-/// Which verdicts stand? Of each comparison its log ratios and the rule that ended it; all of them are over.
-pub fn verdicts(comparisons: &[(Vec<f64>, Rule)], correction: Correction) -> Vec<Corrected> {
-    let chances: Vec<_> = comparisons.iter().map(|(log_ratios, rule)| rule.chances(log_ratios)).collect();
-    let differs: Vec<f64> = chances.iter().map(|chances| chances.faster.min(chances.slower)).collect();
-    let same: Vec<f64> = chances.iter().map(|chances| chances.same).collect();
-    let (differs_corrected, same_corrected) = (correction.of(&differs), correction.of(&same));
+/// Which verdicts stand? Of each comparison what it says on its own, now that it is over, and its chances to be wrong.
+pub fn verdicts(comparisons: &[(Standing, Chances)], correction: Correction) -> Vec<Corrected> {
+    let family = |chance: fn(&Chances) -> f64| -> Vec<(f64, f64)> {
+        let alone: Vec<f64> = comparisons.iter().map(|(_, chances)| chance(chances).min(1.0)).collect();
+        let corrected = correction.of(&alone);
+        alone.into_iter().zip(corrected).collect()
+    };
+    let differs = family(|chances| chances.faster.min(chances.slower));
+    let same = family(|chances| chances.same);
     comparisons
         .iter()
         .enumerate()
-        .map(|(at, (log_ratios, rule))| {
-            let alone = rule.close(log_ratios);
-            let (verdict, p, corrected) = match alone {
-                Standing::Decided { verdict: Verdict::NoPracticalChange, .. } => {
-                    (Verdict::NoPracticalChange, same[at], same_corrected[at])
-                }
-                Standing::Decided { verdict, .. } => (verdict, differs[at], differs_corrected[at]),
-                _ => (Verdict::NotDecided, differs[at], differs_corrected[at]),
+        .map(|(at, (alone, _))| {
+            let (verdict, (p, corrected)) = match alone {
+                Standing::Decided { verdict: Verdict::NoPracticalChange, .. } => (Verdict::NoPracticalChange, same[at]),
+                Standing::Decided { verdict, .. } => (*verdict, differs[at]),
+                _ => (Verdict::NotDecided, differs[at]),
             };
             let verdict = if corrected <= LEVEL { verdict } else { Verdict::NotDecided };
-            Corrected { alone, p, corrected, verdict }
+            Corrected { alone: *alone, p, corrected, verdict }
         })
         .collect()
 }
@@ -90,6 +90,7 @@ pub fn verdicts(comparisons: &[(Vec<f64>, Rule)], correction: Correction) -> Vec
 mod tests {
     use super::*;
     use crate::stats::chance::Chance;
+    use crate::stats::sequential::Rule;
     use proptest::prelude::*;
 
     /// Benjamini & Hochberg 1995, section 4.1: fifteen hypotheses of a study of heart attacks.
@@ -114,12 +115,16 @@ mod tests {
         assert!(Correction::Holm.of(&[]).is_empty());
     }
 
+    fn over(log_ratios: &[f64], rule: &Rule) -> (Standing, Chances) {
+        (rule.close(log_ratios), rule.chances(log_ratios))
+    }
+
     fn around(centre: f64, pairs: usize) -> Vec<f64> {
         (0..pairs).map(|pair| centre + 0.02 * ((pair * 7 % 13) as f64 / 12.0 - 0.5)).collect()
     }
 
     fn judged(lists: &[Vec<f64>], correction: Correction) -> Vec<Corrected> {
-        let comparisons: Vec<_> = lists.iter().map(|list| (list.clone(), Rule::standard(0.01))).collect();
+        let comparisons: Vec<_> = lists.iter().map(|list| over(list, &Rule::standard(0.01))).collect();
         verdicts(&comparisons, correction)
     }
 
@@ -153,7 +158,7 @@ mod tests {
     #[test]
     fn each_comparison_is_judged_by_its_own_band() {
         let list = around(0.02, 28);
-        let bands = [0.01, 0.04].map(|band| (list.clone(), Rule::standard(band)));
+        let bands = [0.01, 0.04].map(|band| over(&list, &Rule::standard(band)));
         let verdicts: Vec<Verdict> = verdicts(&bands, Correction::Holm).iter().map(|one| one.verdict).collect();
         assert_eq!(verdicts, [Verdict::Slower, Verdict::NoPracticalChange]);
     }

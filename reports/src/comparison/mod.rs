@@ -1,11 +1,12 @@
 //! Comparisons: what pairs of fresh processes say of two sides, judged. The file of a session, line by line, and the
-//! verdict on each of its entries.
+//! verdict on each of its entries ([`judge`]).
 
-use crate::apart::different;
-use crate::record::{Counts, Unreadable};
-use crate::stats::many::{Correction, LEVEL};
-use crate::stats::sequential::{Chances, Rule, Standing};
-use crate::stats::{Interval, Verdict, control, ranks};
+mod judge;
+
+pub use judge::{Bounds, Judged, Judgement, judge, rule};
+
+use crate::lines::{Lines, Unreadable};
+use crate::record::Counts;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -206,233 +207,6 @@ impl Read {
     }
 }
 
-/// What is so, as far as this session can tell.
-#[derive(Clone, Debug, Serialize)]
-pub struct Judged {
-    /// What was compared.
-    pub name: String,
-    /// The verdict on B: `faster`, `slower`, `no practical change`, `not decided`, or why there is none.
-    pub verdict: String,
-    /// How many times as long B takes; none without enough pairs.
-    pub takes: Option<Bounds>,
-    /// The same of processor time.
-    pub cpu_takes: Option<Bounds>,
-    /// How many pairs there were.
-    pub pairs: usize,
-    /// Roughly how many more it would take, where it is not decided and that can be told.
-    pub more: Option<usize>,
-    /// Differences smaller than this share are of no use.
-    pub band: f64,
-    /// What a reader should know before believing it.
-    pub trust: Vec<String>,
-    /// The chance that the verdict is wrong, corrected for how many there are.
-    pub chance: f64,
-    /// What was counted and differs, by name: A, B.
-    pub counts: BTreeMap<String, [u64; 2]>,
-    /// What the phases took and take, in nanoseconds of one run, those that differ most first.
-    pub phases: Vec<(String, [f64; 2])>,
-    /// Promises that A makes and B does not, and the other way.
-    pub promises: [Vec<String>; 2],
-}
-
-/// A ratio and its bounds.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Bounds {
-    /// The lower bound.
-    pub low: f64,
-    /// The estimate.
-    pub mid: f64,
-    /// The upper bound.
-    pub high: f64,
-}
-
-impl From<Interval> for Bounds {
-    fn from(log: Interval) -> Bounds {
-        let Interval { low, mid, high, .. } = log.as_times();
-        Bounds { low, mid, high }
-    }
-}
-
-/// A session, judged.
-#[derive(Clone, Debug, Serialize)]
-pub struct Judgement {
-    /// A and B, for people.
-    pub sides: [String; 2],
-    /// Its entries, those that got worst first.
-    pub entries: Vec<Judged>,
-    /// The noise floor: half the width of what A against A looks like, as a share; none without enough pairs.
-    pub floor: Option<f64>,
-    /// How often A met A.
-    pub control_pairs: usize,
-    /// Whether A looked different from itself: then nothing here can be believed.
-    pub void: bool,
-}
-
-/// More disturbed blocks than this share, and a reader is told.
-const NOISY: f64 = 0.5;
-/// A row that waits less often than this a pair does not wait.
-const WAITS: f64 = 1.0;
-
-/// Judges a session.
-pub fn judge(session: &Session) -> Judgement {
-    let header = &session.header;
-    let controls: Vec<f64> = session
-        .read
-        .iter()
-        .flat_map(|read| read.pairs.iter().filter(|pair| pair.control))
-        .map(|pair| pair.log_ratio)
-        .collect();
-    let control = control::judge(&controls);
-    let void = control.is_some_and(|floor| floor.void);
-    let rules: Vec<Rule> = header.entries.iter().map(|entry| rule(header, entry.band)).collect();
-    let told: Vec<Told> = session.read.iter().zip(&rules).map(|(read, rule)| Told::of(read, rule)).collect();
-    // Differences and samenesses are two families.
-    let differs: Vec<f64> = told.iter().map(|one| one.chances.faster.min(one.chances.slower).min(1.0)).collect();
-    let same: Vec<f64> = told.iter().map(|one| one.chances.same.min(1.0)).collect();
-    let correction = Correction::BenjaminiHochberg;
-    let (differs, same) = (correction.of(&differs), correction.of(&same));
-    let mut entries: Vec<Judged> =
-        (0..header.entries.len()).map(|at| entry(session, at, &told[at], void, [differs[at], same[at]])).collect();
-    // What got worst comes first; what could not be compared comes last.
-    entries.sort_by(|a, b| {
-        let worst = |one: &Judged| (one.verdict == Verdict::Slower.words(), one.takes.map_or(0.0, |takes| takes.mid));
-        let (a, b) = (worst(a), worst(b));
-        b.0.cmp(&a.0).then(b.1.total_cmp(&a.1))
-    });
-    Judgement {
-        sides: [header.a.clone(), header.b.clone()],
-        entries,
-        floor: control.map(|floor| floor.noise().exp_m1()),
-        control_pairs: controls.len(),
-        void,
-    }
-}
-
-/// The rule by which an entry is stopped and judged.
-pub fn rule(header: &Header, band: f64) -> Rule {
-    let rule = Rule::spending(band, header.chance);
-    match header.precision {
-        Some(precision) => rule.to_precision(precision),
-        None => rule,
-    }
-}
-
-/// What an entry says on its own.
-struct Told {
-    standing: Standing,
-    chances: Chances,
-    by_cpu: bool,
-}
-
-impl Told {
-    /// The wall decides. A row that never waits spends nothing but its processor time, so where the looks at the wall
-    /// are used up and could not tell, processor time may, in one look with a price of its own: the chance of a false
-    /// verdict on such a row is the sum of both, [`CPU_CHANCE`] more.
-    fn of(read: &Read, rule: &Rule) -> Told {
-        let ratios = read.log_ratios();
-        let by_wall = Told { standing: rule.close(&ratios), chances: rule.chances(&ratios), by_cpu: false };
-        let cpu = read.cpu_log_ratios();
-        let alone = read.shape.is_some_and(|shape| shape.workers == 1);
-        let waits = read.pairs.iter().map(|pair| pair.waits as f64).sum::<f64>() / read.pairs.len().max(1) as f64;
-        let all_read = cpu.len() == ratios.len() && !cpu.is_empty();
-        if matches!(by_wall.standing, Standing::Decided { .. }) || !alone || waits >= WAITS || !all_read {
-            return by_wall;
-        }
-        let rule = Rule { looks: vec![(cpu.len(), CPU_CHANCE)], ..rule.clone() };
-        let standing = rule.close(&cpu);
-        if let Standing::Decided { .. } = standing {
-            Told { standing, chances: rule.chances(&cpu), by_cpu: true }
-        } else {
-            by_wall
-        }
-    }
-}
-
-/// The chance of a false verdict by processor time.
-const CPU_CHANCE: f64 = 0.001;
-
-fn entry(session: &Session, at: usize, told: &Told, void: bool, corrected: [f64; 2]) -> Judged {
-    let (entry, read) = (&session.header.entries[at], &session.read[at]);
-    let pairs: Vec<&Pair> = read.pairs.iter().filter(|pair| !pair.control).collect();
-    let cpu = read.cpu_log_ratios();
-    let mut trust = Vec::new();
-    let standing = told.standing;
-    let blocks: usize = pairs.iter().map(|pair| 4 * pair.walls.len()).sum();
-    let disturbed: usize = pairs.iter().map(|pair| pair.disturbed).sum();
-    let far: usize = pairs.iter().map(|pair| pair.far).sum();
-    if told.by_cpu {
-        trust.push("decided by processor time: the wall could not tell, and the row never waits".to_owned());
-    }
-    if blocks > 0 && disturbed as f64 > NOISY * blocks as f64 {
-        let share = disturbed as f64 / blocks as f64 * 100.0;
-        trust.push(format!("others ran beside it: in {share:.0} % of the blocks the processor was taken away"));
-    }
-    if far > 0 {
-        trust.push(format!("{far} of {blocks} blocks lie far from the others; none was dropped"));
-    }
-    let (verdict, interval, more, chance) = match standing {
-        _ if void => ("void".to_owned(), interval_of(&standing), None, 1.0),
-        Standing::Decided { verdict, interval, .. } => {
-            let chance = if verdict == Verdict::NoPracticalChange { corrected[1] } else { corrected[0] };
-            if chance <= LEVEL {
-                (verdict.words().to_owned(), Some(interval), None, chance)
-            } else {
-                trust.push("decided alone, but not among so many comparisons".to_owned());
-                (Verdict::NotDecided.words().to_owned(), Some(interval), None, chance)
-            }
-        }
-        Standing::GoOn { interval, .. } => (Verdict::NotDecided.words().to_owned(), interval, None, corrected[0]),
-        Standing::Undecided { interval, more } => {
-            (Verdict::NotDecided.words().to_owned(), interval, more, corrected[0])
-        }
-    };
-    let verdict = read.without.as_ref().map_or(verdict, |why| format!("cannot be compared: {why}"));
-    Judged {
-        name: entry.name(),
-        verdict,
-        takes: interval.map(Bounds::from),
-        cpu_takes: ranks::interval(&cpu, 1.0 - session.header.chance).map(Bounds::from),
-        pairs: pairs.len(),
-        more,
-        band: entry.band,
-        trust,
-        chance,
-        counts: different_counts(read),
-        phases: different_phases(read),
-        promises: [lost(&entry.promises_a, &entry.promises_b), lost(&entry.promises_b, &entry.promises_a)],
-    }
-}
-
-fn interval_of(standing: &Standing) -> Option<Interval> {
-    match standing {
-        Standing::Decided { interval, .. } => Some(*interval),
-        Standing::GoOn { interval, .. } | Standing::Undecided { interval, .. } => *interval,
-    }
-}
-
-fn lost(had: &[String], has: &[String]) -> Vec<String> {
-    had.iter().filter(|promise| !has.contains(promise)).cloned().collect()
-}
-
-/// Every count that differs, system calls as `calls.NAME`. Times and memory are no counts.
-fn different_counts(read: &Read) -> BTreeMap<String, [u64; 2]> {
-    let [Some(a), Some(b)] = &read.counts else { return BTreeMap::new() };
-    different(&a.exact(), &b.exact())
-}
-
-fn different_phases(read: &Read) -> Vec<(String, [f64; 2])> {
-    let [a, b] = &read.phases;
-    let mut names: Vec<&String> = a.keys().chain(b.keys()).collect();
-    names.sort();
-    names.dedup();
-    let of = |side: &BTreeMap<String, f64>, name: &String| side.get(name).copied().unwrap_or(0.0);
-    let mut phases: Vec<(String, [f64; 2])> =
-        names.into_iter().map(|name| (name.clone(), [of(a, name), of(b, name)])).collect();
-    let moved = |(_, [a, b]): &(String, [f64; 2])| (a - b).abs();
-    phases.sort_by(|one, other| moved(other).total_cmp(&moved(one)));
-    phases
-}
-
 /// Reads a session's file. A last line that is cut short is what a kill leaves.
 pub fn read(path: &Path) -> Result<Session, Unreadable> {
     let bytes = std::fs::read(path).map_err(|error| Unreadable::Io(path.to_owned(), error))?;
@@ -440,26 +214,10 @@ pub fn read(path: &Path) -> Result<Session, Unreadable> {
 }
 
 fn parse(path: &Path, bytes: &[u8]) -> Result<Session, Unreadable> {
-    let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-    let mut lines = bytes[..whole].split(|byte| *byte == b'\n').enumerate().filter(|(_, line)| !line.is_empty());
-    let no_header = |why: &dyn std::fmt::Display| Unreadable::NoHeader(path.to_owned(), why.to_string());
-    let (_, first) = lines.next().ok_or_else(|| no_header(&"the file is empty or cut in its first line"))?;
-    let value: serde_json::Value = serde_json::from_slice(first).map_err(|error| no_header(&error))?;
-    if value["kind"] != "comparison" {
-        return Err(no_header(&"it is not of kind `comparison`"));
-    }
-    match value["schema"].as_u64() {
-        Some(schema) if schema == u64::from(SCHEMA) => {}
-        Some(schema) => return Err(Unreadable::Schema(path.to_owned(), schema)),
-        None => return Err(no_header(&"it names no schema")),
-    }
-    let header: Header = serde_json::from_value(value).map_err(|error| no_header(&error))?;
+    let lines: Lines<Header> = Lines::of(path, bytes, "comparison", SCHEMA)?;
+    let header = lines.header.clone();
     let mut session = Session { read: vec![Read::default(); header.entries.len()], header, end: None };
-    for (at, line) in lines {
-        let damaged = |why: String| Unreadable::Damaged(path.to_owned(), at + 1, why);
-        let line: Line = serde_json::from_slice(line).map_err(|error| damaged(error.to_string()))?;
-        take(&mut session, line).map_err(damaged)?;
-    }
+    lines.each(|line| take(&mut session, line))?;
     Ok(session)
 }
 
@@ -604,7 +362,7 @@ pub(crate) mod tests {
         assert_eq!(parse(path, &text.as_bytes()[..text.len() - 9]).unwrap().read[0].pairs.len(), 63);
         assert!(matches!(parse(path, b""), Err(Unreadable::NoHeader(..))));
         let other = text.replace("\"schema\":1", "\"schema\":9");
-        assert!(matches!(parse(path, other.as_bytes()), Err(Unreadable::Schema(_, 9))));
+        assert!(matches!(parse(path, other.as_bytes()), Err(Unreadable::Schema(_, 9, SCHEMA))));
         let no_entry = text.replace("\"entry\":0", "\"entry\":5");
         assert!(matches!(parse(path, no_entry.as_bytes()), Err(Unreadable::Damaged(_, 2, _))));
     }
