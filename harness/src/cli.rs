@@ -11,6 +11,7 @@ use crate::pace::{parse_duration, parse_wait};
 use crate::progress::Telling;
 use crate::refusal::{Exit, Refusal, exit_of};
 use crate::say::say;
+use crate::store::{StoreCommand, store};
 use crate::{doctor, explain, fixture, list, once, probes, rounds};
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
@@ -82,6 +83,9 @@ enum Command {
     /// Recipes and the trees that they make
     #[command(subcommand)]
     Fixture(FixtureCommand),
+    /// Pack a directory, restore it, verify it: by the rows that are measured
+    #[command(subcommand)]
+    Store(StoreCommand),
     /// What this machine can and cannot measure, and how to mend each
     Doctor,
     /// One sample in a process of its own; the runner calls this
@@ -237,6 +241,7 @@ fn dispatch(cli: Cli) -> Result<Said> {
         Command::Fixture(FixtureCommand::Make { fixture }) => fixture::make(&fixture, telling),
         Command::Fixture(FixtureCommand::Show { fixture }) => fixture::show(&fixture),
         Command::Fixture(FixtureCommand::Capture { dir, name, out }) => fixture::capture(&dir, &name, out.as_deref()),
+        Command::Store(command) => store(&command, telling),
         Command::Doctor => doctor::doctor(),
         Command::Once { errand } => {
             let errand = serde_json::from_str(&errand)

@@ -25,6 +25,7 @@ pub mod scratch;
 pub mod signals;
 pub mod stage;
 pub mod surroundings;
+pub mod unfinished;
 
 pub mod cli;
 pub mod doctor;
@@ -34,3 +35,4 @@ pub mod fixture;
 pub mod history;
 pub mod list;
 pub mod refusal;
+pub mod store;

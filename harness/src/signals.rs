@@ -20,7 +20,7 @@ pub fn listen() -> Result<()> {
                 // Nobody is left to tell where the terminal is gone; that is no reason to stop differently.
                 let _ = std::io::Write::write_all(
                     &mut std::io::stderr(),
-                    b"\nfinishing the sample; once more stops at once\n",
+                    b"\nfinishing what is in hand; once more stops at once\n",
                 );
             }
         }

@@ -36,6 +36,17 @@ impl Codec {
         self.to_string()
     }
 
+    /// The codec of that word.
+    pub fn named(word: &str) -> Option<Codec> {
+        let codec = match word.split_once('-') {
+            None if word == "plain" => Codec::Plain,
+            Some(("gzip", level)) => Codec::Gzip { level: level.parse().ok().filter(|level| *level <= 9)? },
+            Some(("zstd", level)) => Codec::Zstd { level: level.parse().ok().filter(|level| *level <= 22)? },
+            _ => return None,
+        };
+        Some(codec)
+    }
+
     fn takes_dictionary(self) -> bool {
         matches!(self, Codec::Zstd { .. })
     }

@@ -10,15 +10,19 @@
 mod catalogue;
 mod floor;
 mod foretold;
+mod kept;
 mod left_out;
 mod loose;
 mod packed;
 mod restore;
 mod store;
+mod watch;
 
 pub use floor::Floor;
+pub use kept::{Damage, Store, Tally};
 pub use restore::{Crew, Duplicates, Naming, Restore};
 pub use store::{Form, Layout};
+pub use watch::Watch;
 
 use batching::Directories::{OnDemand, UpFront};
 use buffers::Buffers;
@@ -56,6 +60,11 @@ const BLOCKS: Layout = Layout::Pack { block: 256 << 10 };
 /// The best row's knobs, for those who turn them further.
 pub const fn best() -> Restore {
     PACK
+}
+
+/// The knobs of a row that restores from a store of the lab's; none where there is no such row, or it is no such one.
+pub fn named(row: &str) -> Option<&'static Restore> {
+    WORKLOAD.variant(row)?.technique.as_any().downcast_ref()
 }
 
 /// What GNU tar keeps: it sets times and modes, and makes each file under its final name.

@@ -40,6 +40,7 @@ pub(crate) fn restore(job: &Job, spread: Spread, lap: &mut Lap) -> Result<()> {
             for file in *run {
                 worker.restore(job, *file, lap)?;
             }
+            job.passed(run)?;
             Ok(())
         },
     )

@@ -85,10 +85,11 @@ pub(crate) fn restore(job: &Job, spread: Spread, lap: &mut Lap) -> Result<()> {
             worker.hold = Hold::default();
             let files = &order.files[unit.files.clone()];
             if unit.blocks.len() == 1 {
-                worker.many(job, &pack, unit.blocks.start, files, lap)
+                worker.many(job, &pack, unit.blocks.start, files, lap)?;
             } else {
-                files.iter().try_for_each(|file| worker.one(job, &pack, unit.blocks.clone(), *file, lap))
+                files.iter().try_for_each(|file| worker.one(job, &pack, unit.blocks.clone(), *file, lap))?;
             }
+            job.passed(files)
         },
     )
 }

@@ -2,6 +2,7 @@
 
 use crate::catalogue::{Catalogue, Content, File};
 use crate::store::{CATALOGUE as NAME, Form, Layout};
+use crate::watch::Watch;
 use crate::{left_out, loose, packed};
 use anyhow::{Context, Result, ensure};
 use batching::{Directories, Spread, make_parents, make_up_front};
@@ -10,6 +11,7 @@ use codecs::{Codec, Context as Life, Decoding, Engine, Hash, Hashing};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, chmodat, linkat, openat, symlinkat};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use syscalls::{Attributes, Sink, Way};
 use technique::load::clear_umask;
 use technique::phase::{CATALOGUE, CHMOD, DECODE, HASH, LINK, MKDIR, OPEN, WRITE};
@@ -81,6 +83,8 @@ pub struct Ready {
     pub(crate) target: PathBuf,
     /// The plain bytes of each object, or of each block of a pack, where decoding is left out.
     pub(crate) unpacked: Option<Vec<Vec<u8>>>,
+    /// Who watches; nobody, where it is measured.
+    pub(crate) watch: Option<Arc<Watch>>,
     /// Asking how many processors there are reads files of the kernel's; that is done before the clock.
     spread: Spread,
 }
@@ -111,8 +115,15 @@ impl Restore {
         self.without == Some(phase)
     }
 
+    /// What a restore by this row needs, outside of any measurement.
+    pub(crate) fn ready(&self, store: &Path, target: &Path, watch: &Arc<Watch>) -> Result<Ready> {
+        self.way.probe(target)?;
+        let (store, target) = (store.to_owned(), target.to_owned());
+        Ok(Ready { store, target, unpacked: None, watch: Some(watch.clone()), spread: self.crew.spread() })
+    }
+
     /// Restores the store at `ready.store` into the directory `ready.target`.
-    fn restore(&self, ready: &Ready, lap: &mut Lap) -> Result<()> {
+    pub(crate) fn restore(&self, ready: &Ready, lap: &mut Lap) -> Result<()> {
         let bytes = read_catalogue(&ready.store)?;
         let catalogue = Catalogue::from_bytes(&bytes)
             .with_context(|| format!("the catalogue {} cannot be used", ready.store.join(NAME).display()))?;
@@ -146,7 +157,7 @@ impl Technique for Restore {
         let form = self.form();
         let store = site.keep(&form.to_string(), |path| form.pack(&site.source, path))?;
         let unpacked = self.leaves_out(DECODE).then(|| left_out::unpacked(self, &store)).transpose()?;
-        Ok(Ready { store, target: site.target.clone(), unpacked, spread: self.crew.spread() })
+        Ok(Ready { store, target: site.target.clone(), unpacked, watch: None, spread: self.crew.spread() })
     }
 
     fn work(&self, ready: &mut Ready, lap: &mut Lap) -> Result<()> {
@@ -253,6 +264,12 @@ impl<'a> Job<'a> {
     /// Begins the hash of contents that come in pieces.
     pub(crate) fn verifying(&self) -> Verifying {
         Verifying((!self.restore.leaves_out(HASH)).then(|| self.restore.hash.begin()))
+    }
+
+    /// Tells whoever watches that files are done; an error where it was called off.
+    pub(crate) fn passed(&self, files: &[u32]) -> Result<()> {
+        let Some(watch) = &self.ready.watch else { return Ok(()) };
+        watch.passed(files.iter().map(|file| self.len(self.file(*file))).sum())
     }
 
     /// The plain bytes of an object or a block, where they were unpacked before the clock.

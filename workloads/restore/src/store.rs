@@ -1,6 +1,7 @@
 //! Stores: a tree, packed. Either each content is an object of its own, or contents stand in the blocks of one pack.
 
 use crate::catalogue::{Block, Catalogue, Content, Directory, File, Link, object};
+use crate::watch::Watch;
 use anyhow::{Context, Result, bail};
 use codecs::{Codec, Digest, Hash};
 use fixtures::tree::{Entry, Kind, scan};
@@ -34,6 +35,29 @@ pub struct Form {
     pub hash: Hash,
 }
 
+impl Form {
+    /// The form of that name, as a catalogue has it: `pack-256k-zstd-3-blake3`.
+    pub fn named(name: &str) -> Option<Form> {
+        let (layout, rest) = match name.split_once('-')? {
+            ("loose", rest) => (Layout::Loose, rest),
+            ("pack", rest) => {
+                let (size, rest) = rest.split_once('-')?;
+                let (digits, unit) = size.split_at_checked(size.len().checked_sub(1)?)?;
+                let unit = match unit {
+                    "k" => 1024,
+                    "b" => 1,
+                    _ => return None,
+                };
+                let block = digits.parse::<usize>().ok()?.checked_mul(unit).filter(|block| *block > 0)?;
+                (Layout::Pack { block }, rest)
+            }
+            _ => return None,
+        };
+        let (codec, hash) = rest.rsplit_once('-')?;
+        Some(Form { layout, codec: Codec::named(codec)?, hash: Hash::named(hash)? })
+    }
+}
+
 impl std::fmt::Display for Form {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.layout {
@@ -54,15 +78,23 @@ pub(crate) const PACK: &str = "pack";
 impl Form {
     /// Packs the tree at `source` into a new store.
     pub fn pack(self, source: &Path, store: &Path) -> Result<()> {
+        self.pack_watched(source, store, &Watch::default())
+    }
+
+    /// The same, while somebody watches. Every byte passes twice: once to be named by its hash, once to be packed.
+    pub fn pack_watched(self, source: &Path, store: &Path, watch: &Watch) -> Result<()> {
         fs::create_dir(store).with_context(|| format!("making {}", store.display()))?;
         let form = self.to_string();
         let entries = scan(source)?;
+        let source = Source { dir: source, watch };
         let mut tree = Tree::of(&entries)?;
         let (mut contents, files) = self.contents(source, &tree.files)?;
         let mut blocks = Vec::new();
         match self.layout {
             Layout::Loose => self.write_objects(source, store, &tree, &files, &mut contents)?,
-            Layout::Pack { block } => blocks = self.write_pack(source, store, &tree, &files, &mut contents, block)?,
+            Layout::Pack { block } => {
+                blocks = self.write_pack(source, store, &tree, &files, &mut contents, block)?;
+            }
         }
         for (file, content) in tree.files.iter_mut().zip(&files) {
             file.1.content = *content;
@@ -75,11 +107,11 @@ impl Form {
     }
 
     /// The different contents in the order in which files first have them, and each file's among them.
-    fn contents(self, source: &Path, files: &[(&Entry, File)]) -> Result<(Vec<Content>, Vec<u32>)> {
+    fn contents(self, source: Source, files: &[(&Entry, File)]) -> Result<(Vec<Content>, Vec<u32>)> {
         let digests: Vec<(Digest, u64)> = files
             .par_iter()
             .map(|(entry, _)| {
-                let bytes = read(source, &entry.path)?;
+                let bytes = source.read(&entry.path)?;
                 Ok((self.hash.of(&bytes), bytes.len() as u64))
             })
             .collect::<Result<_>>()?;
@@ -99,7 +131,7 @@ impl Form {
 
     fn write_objects(
         self,
-        source: &Path,
+        source: Source,
         store: &Path,
         tree: &Tree,
         files: &[u32],
@@ -117,7 +149,7 @@ impl Form {
                 || self.codec.packer(None),
                 |packer, (file, content)| {
                     let packer = packer.as_mut().map_err(|error| anyhow::anyhow!("{error:#}"))?;
-                    let bytes = packer.pack(&read(source, &tree.files[*file].0.path)?)?;
+                    let bytes = packer.pack(&source.read(&tree.files[*file].0.path)?)?;
                     let path = store.join(object(&content.digest()));
                     fs::write(&path, &bytes).with_context(|| format!("writing {}", path.display()))?;
                     Ok(bytes.len() as u64)
@@ -134,7 +166,7 @@ impl Form {
     /// own, so that a worker decodes it piece by piece in a cache-sized buffer.
     fn write_pack(
         self,
-        source: &Path,
+        source: Source,
         store: &Path,
         tree: &Tree,
         files: &[u32],
@@ -165,7 +197,7 @@ impl Form {
                     let packer = packer.as_mut().map_err(|error| anyhow::anyhow!("{error:#}"))?;
                     let mut plain = Vec::new();
                     for content in group {
-                        plain.extend(read(source, &tree.files[first[*content]].0.path)?);
+                        plain.extend(source.read(&tree.files[first[*content]].0.path)?);
                     }
                     // A group of empty contents still is a block.
                     let pieces: Vec<&[u8]> = if plain.is_empty() { vec![&[]] } else { plain.chunks(size).collect() };
@@ -241,7 +273,18 @@ fn first_files(files: &[u32], contents: usize) -> Vec<usize> {
     first
 }
 
-fn read(source: &Path, path: &Path) -> Result<Vec<u8>> {
-    let path = source.join(path);
-    fs::read(&path).with_context(|| format!("reading {}", path.display()))
+/// What is packed, and who watches.
+#[derive(Clone, Copy)]
+struct Source<'a> {
+    dir: &'a Path,
+    watch: &'a Watch,
+}
+
+impl Source<'_> {
+    fn read(self, path: &Path) -> Result<Vec<u8>> {
+        let path = self.dir.join(path);
+        let bytes = fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
+        self.watch.passed(bytes.len() as u64)?;
+        Ok(bytes)
+    }
 }

@@ -30,6 +30,7 @@ pub use site::Site;
 pub use trace::Trace;
 
 use anyhow::Result;
+use std::any::Any;
 use std::panic::Location;
 
 /// One way of doing a workload's job.
@@ -49,7 +50,7 @@ use std::panic::Location;
 ///     }
 /// }
 /// ```
-pub trait Technique: Sync {
+pub trait Technique: Sync + 'static {
     /// All that must exist before the clock starts: packed archives, mounts, open pools.
     type Ready;
 
@@ -97,6 +98,8 @@ pub trait AnyTechnique: Sync {
     fn repeats(&self) -> bool;
     /// The name of its type, which tells where its code is.
     fn type_name(&self) -> &'static str;
+    /// The technique itself, knobs and all, for a tool that works as a row does.
+    fn as_any(&self) -> &dyn Any;
 }
 
 /// A technique that is ready to work.
@@ -129,6 +132,10 @@ impl<T: Technique> AnyTechnique for T {
 
     fn type_name(&self) -> &'static str {
         std::any::type_name::<T>()
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
     }
 }
 
