@@ -12,6 +12,7 @@ use crate::progress::Telling;
 use crate::refusal::{Exit, Refusal, exit_of};
 use crate::say::say;
 use crate::store::{StoreCommand, store};
+use crate::walk::{WalkArgs, walk};
 use crate::{doctor, explain, fixture, list, once, probes, rounds};
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
@@ -86,6 +87,9 @@ enum Command {
     /// Pack a directory, restore it, verify it: by the rows that are measured
     #[command(subcommand)]
     Store(StoreCommand),
+    /// Walk a directory and write a record of every entry below it: the best row of `walk`, as a tool
+    #[command(long_about = crate::walk::ABOUT)]
+    Walk(WalkArgs),
     /// What this machine can and cannot measure, and how to mend each
     Doctor,
     /// One sample in a process of its own; the runner calls this
@@ -242,6 +246,7 @@ fn dispatch(cli: Cli) -> Result<Said> {
         Command::Fixture(FixtureCommand::Show { fixture }) => fixture::show(&fixture),
         Command::Fixture(FixtureCommand::Capture { dir, name, out }) => fixture::capture(&dir, &name, out.as_deref()),
         Command::Store(command) => store(&command, telling),
+        Command::Walk(arguments) => walk(&arguments, telling),
         Command::Doctor => doctor::doctor(),
         Command::Once { errand } => {
             let errand = serde_json::from_str(&errand)

@@ -36,3 +36,4 @@ pub mod history;
 pub mod list;
 pub mod refusal;
 pub mod store;
+pub mod walk;

@@ -23,6 +23,8 @@ use technique::phase::{CLOSE, LIST, OPEN, PROGRESS, RECORD, STAT, SUBMIT};
 const KEPT: usize = 10_000;
 /// A directory is shared with others where its names fill more than this.
 const SHARE: usize = 32 << 10;
+/// After so many names of a directory a worker looks whether the walk was broken off.
+const LOOK_UP: i64 = 1024;
 /// The most names that are gathered before they are sorted: memory stays bounded.
 const GATHERED: usize = 1 << 16;
 
@@ -153,6 +155,10 @@ impl<'a> Hand<'a> {
                 continue;
             }
             listed.names += 1;
+            // A directory may hold millions: who breaks the walk off waits for some of them at most.
+            if listed.names % LOOK_UP == 0 && self.job.stop.load(Relaxed) {
+                break;
+            }
             passed += 24 + name.count_bytes();
             if self.job.walk.shares && passed > SHARE {
                 if share.is_none() && todo.anyone_idle() {

@@ -4,6 +4,10 @@ use crate::crew::{Crew, Report, Threads};
 use crate::format::Format;
 use crate::walk::processors;
 use anyhow::{Context, Result, bail, ensure};
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::io::Errno;
+use std::fs::OpenOptions;
+use std::io::ErrorKind;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,11 +26,14 @@ pub struct Options {
     pub one_file_system: bool,
     /// Whether the file is on the disk before it has its name, so that a power cut leaves no empty one.
     pub sync: bool,
+    /// Whether a file that has the name already is replaced. Else it stays as it is, even where it appears during the
+    /// walk.
+    pub replace: bool,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { threads: None, format: Format::Parented, one_file_system: false, sync: true }
+        Options { threads: None, format: Format::Parented, one_file_system: false, sync: true, replace: false }
     }
 }
 
@@ -46,8 +53,9 @@ const EVERY: Duration = Duration::from_millis(100);
 /// and reason. The file has another name, which ends with `.partial`, until it is complete; where the walk fails, or
 /// `progress` breaks it off, nothing is left, and where the process is killed only that file is.
 ///
-/// A thread holds a buffer of a mebibyte, one of names, and three descriptors at most; beside that memory grows only
-/// with the directories that were found and wait to be listed, each by the length of its path.
+/// A thread holds a buffer of a mebibyte and 64 KiB, one of 32 KiB for names, and three descriptors at most; beside
+/// that memory grows only with the directories that were found and wait to be listed, each by the length of its path
+/// and 150 bytes, and with the failures, of which each thread keeps ten thousand.
 ///
 /// ```
 /// use std::ops::ControlFlow;
@@ -67,13 +75,9 @@ pub fn run(
     options: &Options,
     progress: &(dyn Fn(Seen) -> ControlFlow<()> + Sync),
 ) -> Result<Report> {
-    let name = out.file_name().with_context(|| format!("{} names no file", out.display()))?;
     ensure!(!out.is_dir(), "{} is a directory: name a file", out.display());
-    let mut partial = name.to_owned();
-    partial.push(format!(".{}.partial", std::process::id()));
-    let unfinished = Unfinished(Some(out.with_file_name(partial)));
-    let partial = unfinished.0.clone().context("it was named just now")?;
-
+    ensure!(options.replace || out.symlink_metadata().is_err(), "{} exists already", out.display());
+    let unfinished = Unfinished::beside(out)?;
     let threads = options.threads.map_or(Threads::EachProcessor, Threads::Of);
     let best = crate::best();
     let walk = crate::Walk {
@@ -86,7 +90,7 @@ pub fn run(
     };
     let processors = processors()?;
     let mut lap = Lap::start(false);
-    let job = walk.begin(dir, partial, walk.crew.size(&processors), &mut lap)?;
+    let job = walk.begin(dir, unfinished.path.clone(), walk.crew.size(&processors), &mut lap)?;
     let seen = || Seen { entries: job.counter.seen(), failed: job.failed.load(Ordering::Relaxed) };
     let (done, stopped) = (AtomicBool::new(false), AtomicBool::new(false));
     let report = thread::scope(|scope| {
@@ -108,25 +112,64 @@ pub fn run(
     if stopped.into_inner() {
         bail!("the walk of {} was broken off: nothing was written", dir.display());
     }
-    job.outputs.finish(Some(out), options.sync, &mut lap)?;
-    unfinished.keep();
+    job.outputs.finish(None, options.sync, &mut lap)?;
+    unfinished.name(out, options.replace)?;
     Ok(report)
 }
 
-/// A file that is removed unless it was finished.
-struct Unfinished(Option<PathBuf>);
+/// A file that is removed unless it got its name.
+struct Unfinished {
+    path: PathBuf,
+    named: bool,
+}
 
 impl Unfinished {
-    fn keep(mut self) {
-        self.0 = None;
+    /// Makes one beside the file that it is to become, under a name that nothing had: whoever left a file of such a
+    /// name, it stays as it is.
+    fn beside(out: &Path) -> Result<Unfinished> {
+        const TRIES: u32 = 100;
+        let name = out.file_name().with_context(|| format!("{} names no file", out.display()))?;
+        for nth in 0..TRIES {
+            let mut partial = name.to_owned();
+            partial.push(match nth {
+                0 => format!(".{}.partial", std::process::id()),
+                _ => format!(".{}-{nth}.partial", std::process::id()),
+            });
+            let path = out.with_file_name(partial);
+            match OpenOptions::new().write(true).create_new(true).open(&path) {
+                Ok(_) => return Ok(Unfinished { path, named: false }),
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                Err(error) => {
+                    let making = "is there such a directory, and may we write there?";
+                    return Err(error).with_context(|| format!("making {}: {making}", path.display()));
+                }
+            }
+        }
+        bail!("there are {TRIES} files like {}.*.partial: remove what killed walks have left", out.display());
+    }
+
+    /// Gives it its name, at once or not at all.
+    fn name(mut self, out: &Path, replace: bool) -> Result<()> {
+        let flags = if replace { RenameFlags::empty() } else { RenameFlags::NOREPLACE };
+        let named = match renameat_with(CWD, &self.path, CWD, out, flags) {
+            // Some network file systems know no such flag; there a moment is left between the look and the naming.
+            Err(Errno::INVAL | Errno::NOSYS) if !replace && out.symlink_metadata().is_err() => {
+                std::fs::rename(&self.path, out)
+            }
+            Err(Errno::INVAL | Errno::NOSYS) => Err(ErrorKind::AlreadyExists.into()),
+            named => named.map_err(Into::into),
+        };
+        named.with_context(|| format!("naming {} {}", self.path.display(), out.display()))?;
+        self.named = true;
+        Ok(())
     }
 }
 
 impl Drop for Unfinished {
     fn drop(&mut self) {
-        if let Some(path) = &self.0 {
-            // It may not have been made at all; the error that is told is the one that led here.
-            let _ = std::fs::remove_file(path);
+        if !self.named {
+            // The error that is told is the one that led here.
+            let _ = std::fs::remove_file(&self.path);
         }
     }
 }

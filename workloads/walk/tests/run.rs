@@ -32,10 +32,49 @@ fn a_walk_leaves_one_finished_file_and_replaces_an_old_one() {
     let out = place.path().join("out");
     fs::write(&out, "old").unwrap();
     let options = Options { format: Format::Paths, threads: Some(3), ..Options::default() };
+    let error = run(&place.source(), &out, &options, &go_on).unwrap_err();
+    assert!(format!("{error:#}").contains("exists already"), "{error:#}");
+    assert_eq!(fs::read(&out).unwrap(), b"old");
+    let options = Options { replace: true, ..options };
     let report = run(&place.source(), &out, &options, &go_on).unwrap();
     assert_eq!((report.entries, report.failed), (3, 0));
     assert_eq!(fs::read(&out).unwrap(), b"a\0a/b\0a/b/c\0");
     assert_eq!(names(place.path()), ["out", "source"]);
+}
+
+/// Whoever makes the file during the walk keeps it.
+#[test]
+fn a_file_that_appears_during_the_walk_stays_as_it_is() {
+    let place = Place::new();
+    fs::create_dir(place.source().join("a")).unwrap();
+    let out = place.path().join("out");
+    let appears = |_: Seen| {
+        fs::write(&out, "mine").unwrap();
+        ControlFlow::Continue(())
+    };
+    // The first word of progress may come after the end of so short a walk; then there is nothing to hold.
+    for _ in 0..100 {
+        let Err(error) = run(&place.source(), &out, &Options { sync: false, ..Options::default() }, &appears) else {
+            fs::remove_file(&out).unwrap();
+            continue;
+        };
+        assert!(format!("{error:#}").contains("naming"), "{error:#}");
+        assert_eq!(fs::read(&out).unwrap(), b"mine");
+        assert_eq!(names(place.path()), ["out", "source"]);
+        return;
+    }
+    panic!("the file never appeared during the walk");
+}
+
+#[test]
+fn what_a_killed_walk_left_stays_as_it_is() {
+    let place = Place::new();
+    place.source();
+    let left = format!("out.{}.partial", std::process::id());
+    fs::write(place.path().join(&left), "half").unwrap();
+    run(&place.source(), &place.path().join("out"), &Options::default(), &go_on).unwrap();
+    assert_eq!(names(place.path()), ["out".to_owned(), left.clone(), "source".to_owned()]);
+    assert_eq!(fs::read(place.path().join(left)).unwrap(), b"half");
 }
 
 #[test]
@@ -58,6 +97,9 @@ fn a_walk_that_is_broken_off_leaves_nothing() {
     for nth in 0..2000 {
         fs::create_dir(place.source().join(nth.to_string())).unwrap();
     }
+    let flat = place.source().join("flat");
+    fs::create_dir(&flat).unwrap();
+    (0..2000).for_each(|nth| fs::write(flat.join(nth.to_string()), "").unwrap());
     let stop = |_: Seen| ControlFlow::Break(());
     let error = run(&place.source(), &place.path().join("out"), &Options::default(), &stop).unwrap_err();
     assert!(format!("{error:#}").contains("broken off"), "{error:#}");
@@ -129,7 +171,8 @@ fn a_tree_that_changes_during_the_walk_is_walked_and_what_stays_is_there() {
             }
         });
         let out = place.path().join("out");
-        let options = Options { format: Format::Paths, threads: Some(4), sync: false, ..Options::default() };
+        let options =
+            Options { format: Format::Paths, threads: Some(4), sync: false, replace: true, ..Options::default() };
         for _ in 0..100 {
             let report = run(&place.source(), &out, &options, &go_on).unwrap();
             let text = String::from_utf8(fs::read(&out).unwrap()).unwrap();
