@@ -12,7 +12,7 @@ first-light: build
 
 # Every workload on its first fixture, then the ladder of restore on a real environment's likeness
 bench-all minutes="12": build
-    {{assay}} run codecs syscalls batching buffers --budget $(({{minutes}} * 15))s
+    {{assay}} run codecs syscalls batching buffers parity --budget $(({{minutes}} * 15))s
     {{assay}} run restore --on python-small --budget $(({{minutes}} * 15))s
     {{assay}} run restore --ladder --on python-env --budget $(({{minutes}} * 15))s
     {{assay}} run walk --ladder --on walk-small --budget $(({{minutes}} * 15))s

@@ -102,7 +102,7 @@ fn bench() -> Result<()> {
     let first = Place::make(&scratch.path().join("first"), program)?;
     let mut rows = Vec::new();
     for workload in WORKLOADS {
-        for variant in workload.variants {
+        for variant in workload.variants.iter().filter(|variant| !variant.aside) {
             match first.row(workload.name, variant.name)? {
                 Ok(row) => rows.push(row),
                 Err(absent) => say(&format!("{}/{} is left out: {absent}", workload.name, variant.name)),

@@ -1,8 +1,9 @@
-//! The parts at the micro level: decode one payload, make one file, acquire one buffer.
+//! The parts at the micro level: decode one payload, make one file, acquire one buffer, encode one stripe.
 //!
 //! `cargo bench --bench parts [-- codecs/zstd]`. Every row of every part in the catalogue, on `tiny`, by the same
 //! techniques and the same clock as `assay run`. Each time is that of one piece: a run's wall time divided by how often
-//! the part's baseline marks its busiest phase. Rows are timed one after the other, so that they share no moment: what
+//! the part's baseline marks its busiest phase; of `parity` that is 256 KiB of data, one stripe of its narrowest shape,
+//! whatever the row's own. Rows that stand aside run where words are given. Rows are timed one after the other, so that they share no moment: what
 //! is faster than what is for `assay run` to say, which pairs them.
 //!
 //! And what one mark of the stopwatch costs, which has a limit.
@@ -75,7 +76,8 @@ fn part(criterion: &mut Criterion, workload: &Workload, fixture: &Fixture, scrat
     let mut group = criterion.benchmark_group(workload.name);
     // Linear sampling would time each row for twice as long.
     group.sampling_mode(SamplingMode::Flat).throughput(Throughput::Elements(1));
-    for variant in workload.variants {
+    let asked = std::env::args().skip(1).any(|word| !word.starts_with('-'));
+    for variant in workload.variants.iter().filter(|variant| asked || !variant.aside) {
         let row = row(variant);
         if row.tried()?.is_none() {
             continue;

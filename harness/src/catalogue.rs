@@ -10,6 +10,7 @@ pub static WORKLOADS: &[&Workload] = &[
     &syscalls::WORKLOAD,
     &batching::WORKLOAD,
     &buffers::WORKLOAD,
+    &parity::WORKLOAD,
     &restore::WORKLOAD,
     &walk::WORKLOAD,
 ];
@@ -26,9 +27,14 @@ pub struct Choice {
     pub variants: Vec<Variant>,
 }
 
-/// The choice that these words make: `restore` is all rows of a workload, `restore/zstd` is one (its baseline and
-/// its floor come along, for nothing can be said without them). No words mean everything.
+/// The choice that these words make: `restore` is all rows of a workload but those that stand aside, `restore/zstd` is
+/// one (its baseline and its floor come along, for nothing can be said without them). No words mean everything.
 pub fn choose(words: &[String]) -> Result<Vec<Choice>> {
+    choose_among(words, false)
+}
+
+/// The same, with those that stand aside where they are asked for too.
+pub fn choose_among(words: &[String], aside: bool) -> Result<Vec<Choice>> {
     let mut choices: Vec<Choice> = Vec::new();
     let everything: Vec<String> = WORKLOADS.iter().map(|workload| workload.name.to_owned()).collect();
     for word in if words.is_empty() { &everything } else { words } {
@@ -40,7 +46,10 @@ pub fn choose(words: &[String]) -> Result<Vec<Choice>> {
         });
         let mut wanted: Vec<&str> = choices[at].variants.iter().map(|variant| variant.name).collect();
         match row {
-            None => wanted.extend(workload.variants.iter().map(|variant| variant.name)),
+            None => {
+                let shown = workload.variants.iter().filter(|variant| aside || !variant.aside);
+                wanted.extend(shown.map(|variant| variant.name));
+            }
             Some(row) => {
                 wanted.push(variant_of(workload, row)?.name);
                 wanted.push(workload.baseline().name);
@@ -120,6 +129,18 @@ mod tests {
             assert!(told.contains(&format!("did you mean {meant:?}")), "{told}");
         }
         assert!(!choose(&words(&["xyzzy"])).err().unwrap().to_string().contains("did you mean"));
+    }
+
+    #[test]
+    fn what_stands_aside_runs_where_it_is_named_or_all_is_asked_for() {
+        let named = |choices: Vec<Choice>, name: &str| choices[0].variants.iter().any(|variant| variant.name == name);
+        let aside = parity::WORKLOAD.variants.iter().find(|variant| variant.aside).unwrap().name;
+        assert!(!named(choose(&words(&["parity"])).unwrap(), aside));
+        assert!(named(choose(&words(&["parity", &format!("parity/{aside}")])).unwrap(), aside));
+        assert!(named(choose_among(&words(&["parity"]), true).unwrap(), aside));
+        for workload in WORKLOADS {
+            assert!(!workload.baseline().aside, "{}", workload.name);
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The command line: words in, text or one JSON document out, and an exit code that scripts can read.
 
 use crate::ask::{Ask, Rounds};
-use crate::catalogue::{ALONE, choose, peer};
+use crate::catalogue::{ALONE, choose_among, peer};
 use crate::compare::{self, CompareArgs};
 use crate::export::{self, ExportArgs};
 use crate::flame::show::{FlameArgs, flame};
@@ -117,6 +117,9 @@ struct RunArgs {
     /// no step alone
     #[arg(long)]
     ladder: bool,
+    /// Rows that stand aside too: `assay list WORKLOAD` marks them
+    #[arg(long)]
+    all: bool,
     /// Fixture or recipe file (may be given more than once); each workload's first if left away
     #[arg(long = "on", value_name = "FIXTURE")]
     on: Vec<String>,
@@ -269,7 +272,7 @@ fn dispatch(cli: Cli) -> Result<Said> {
 }
 
 fn run(arguments: RunArgs, telling: Telling) -> Result<Said> {
-    let mut choices = choose(&arguments.rows)?;
+    let mut choices = choose_among(&arguments.rows, arguments.all)?;
     if arguments.ladder {
         for choice in &mut choices {
             let baseline = choice.workload.baseline().name;

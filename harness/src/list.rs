@@ -57,15 +57,22 @@ fn rows(name: &str) -> Result<Said> {
     let mut documents = Vec::new();
     for variant in workload.variants {
         let promises = variant.technique.promises();
-        table.row([variant.name.into(), promises.to_string(), variant.what.into()]);
+        let what = if variant.aside { format!("(aside) {}", variant.what) } else { variant.what.to_owned() };
+        table.row([variant.name.into(), promises.to_string(), what]);
         documents.push(json!({
             "name": variant.name,
             "what": variant.what,
+            "aside": variant.aside,
             "promises": promises.iter().map(technique::Promise::name).collect::<Vec<_>>(),
         }));
     }
+    let asides = workload.variants.iter().filter(|variant| variant.aside).count();
+    let hint = match asides {
+        0 => String::new(),
+        _ => format!("  Rows that stand aside run where they are named, or with --all: {asides} of them."),
+    };
     let text = format!(
-        "{}\nfixtures {}\n\n{}\nassay explain {name}/ROW shows one.\n",
+        "{}\nfixtures {}\n\n{}\nassay explain {name}/ROW shows one.{hint}\n",
         workload.question,
         workload.fixtures.join(", "),
         table.render(width())

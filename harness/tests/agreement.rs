@@ -15,7 +15,8 @@ fn every_row_of_every_workload_comes_out_right() {
     for workload in harness::catalogue::WORKLOADS {
         let found = document["workloads"].as_array().unwrap().iter().find(|one| one["workload"] == workload.name);
         let summary = found.unwrap_or_else(|| panic!("{} was not run", workload.name));
-        for variant in workload.variants {
+        // Rows that stand aside are held by the tests of their own crate.
+        for variant in workload.variants.iter().filter(|variant| !variant.aside) {
             if variant.stub.is_some() {
                 let ceilings = summary["ceilings"].as_array().unwrap();
                 assert!(ceilings.iter().any(|one| one["stub"] == variant.name), "{}/{}", workload.name, variant.name);

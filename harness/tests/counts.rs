@@ -44,7 +44,9 @@ fn told(mut seen: BTreeMap<String, u64>, by: &str) -> SystemCalls {
 }
 
 fn rows() -> impl Iterator<Item = (&'static str, &'static technique::Variant)> {
-    let rows = |workload: &'static technique::Workload| workload.variants.iter().map(|row| (workload.name, row));
+    let rows = |workload: &'static technique::Workload| {
+        workload.variants.iter().filter(|row| !row.aside).map(|row| (workload.name, row))
+    };
     harness::catalogue::WORKLOADS.iter().flat_map(move |workload| rows(workload))
 }
 

@@ -72,6 +72,19 @@ fn workers_are_counted_beside_the_thread_that_waits_for_them() {
 }
 
 #[test]
+fn what_valgrind_cannot_run_says_so() {
+    if find_program("valgrind").is_none() {
+        return skip("valgrind", VALGRIND.0);
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let place = Place::make(&dir.path().join("p"), Path::new(env!("CARGO_BIN_EXE_assay"))).unwrap();
+    let absent = place.row("parity", "encode-4+2-64k-gfni512").unwrap().unwrap_err();
+    assert!(absent.why.contains("lacks"), "{absent}");
+    // Its own processor has these, whatever Valgrind shows.
+    assert!(place.row("parity", "copy-4+2-64k").unwrap().is_ok());
+}
+
+#[test]
 fn rows_that_are_known_to_be_unsteady_are_rows() {
     for (workload, variant, _) in UNSTEADY {
         harness::catalogue::variant_of(harness::catalogue::workload(workload).unwrap(), variant).unwrap();

@@ -34,6 +34,9 @@ pub const ARGUMENTS: [&str; 5] = [
 pub const UNSTEADY: &[(&str, &str, &str)] =
     &[("restore", "only-hardlinks", "its map of contents is hashed with a seed that each process draws anew")];
 
+/// The workload whose rows may want instructions of the processor that Valgrind does not know, such as GFNI.
+const CHOSEN_BY_PROCESSOR: &str = "parity";
+
 /// What to do where Valgrind is missing.
 pub const VALGRIND: (&str, &str) = ("valgrind is not installed", "apt-get install valgrind");
 
@@ -88,6 +91,12 @@ impl Place {
         if let Answer::Absent { why, mend } = row.get_ready()? {
             return Ok(Err(Absent { why, mend }));
         }
+        if workload == CHOSEN_BY_PROCESSOR
+            && let Answer::Absent { why, .. } = row.get_ready_under_valgrind()?
+        {
+            let why = format!("it has no instruction count, for Valgrind shows programs a lesser processor: {why}");
+            return Ok(Err(Absent { why, mend: "`assay run` times it".to_owned() }));
+        }
         // Packing is done by many threads, and names its files in the order in which these come.
         remove_tree(&kept)?;
         copy(&packed, &kept)?;
@@ -134,7 +143,16 @@ impl Row {
     }
 
     fn get_ready(&self) -> Result<Answer> {
-        let output = self.command(&self.program).args(self.words_for(Pass::Ready)).output();
+        self.ready_by(&mut self.command(&self.program))
+    }
+
+    fn get_ready_under_valgrind(&self) -> Result<Answer> {
+        let mut command = self.command(Path::new("/usr/bin/env"));
+        self.ready_by(command.args(["valgrind", "--tool=none", "--quiet"]).arg(&self.program))
+    }
+
+    fn ready_by(&self, command: &mut Command) -> Result<Answer> {
+        let output = command.args(self.words_for(Pass::Ready)).output();
         let output = output.with_context(|| format!("starting {}", self.program.display()))?;
         serde_json::from_slice(&output.stdout)
             .with_context(|| format!("{self}: getting ready: {}", String::from_utf8_lossy(&output.stderr)))

@@ -81,8 +81,18 @@ fn palette(folded: &str) -> PaletteMap {
 }
 
 fn colour(frame: &str) -> Color {
-    const OURS: [&str; 8] =
-        ["measured", "harness", "restore", "codecs", "syscalls", "batching", "buffers", "technique"];
+    const OURS: [&str; 10] = [
+        "measured",
+        "harness",
+        "restore",
+        "erasure",
+        "codecs",
+        "syscalls",
+        "batching",
+        "buffers",
+        "parity",
+        "technique",
+    ];
     let starts = |names: &[&str]| names.iter().any(|name| frame.trim_start_matches('<').starts_with(name));
     let [red, green, blue] = if Phase::named(frame).is_some() {
         [150, 170, 225]

@@ -173,8 +173,18 @@ pub struct Variant {
     pub technique: &'static dyn AnyTechnique,
     /// What it leaves out, where it is no way of doing the job but a question: what if that took no time?
     pub stub: Option<Stub>,
+    /// Whether it runs only where it is named or all rows are asked for: a table may be longer than anybody reads.
+    pub aside: bool,
     /// Where the row stands.
     pub row: &'static Location<'static>,
+}
+
+impl Variant {
+    /// The same row, which runs only where it is named or all rows are asked for.
+    #[must_use]
+    pub const fn aside(self) -> Variant {
+        Variant { aside: true, ..self }
+    }
 }
 
 /// Another row with a phase taken away: done before the clock starts or after it stops, so that even a stub's outcome
@@ -190,7 +200,7 @@ pub struct Stub {
 /// A row of a workload's table.
 #[track_caller]
 pub const fn variant(name: &'static str, technique: &'static dyn AnyTechnique, what: &'static str) -> Variant {
-    Variant { name, what, technique, stub: None, row: Location::caller() }
+    Variant { name, what, technique, stub: None, aside: false, row: Location::caller() }
 }
 
 /// A row that is another one with a phase taken away.
@@ -202,7 +212,7 @@ pub const fn stub(
     without: Phase,
     what: &'static str,
 ) -> Variant {
-    Variant { name, what, technique, stub: Some(Stub { of, without }), row: Location::caller() }
+    Variant { name, what, technique, stub: Some(Stub { of, without }), aside: false, row: Location::caller() }
 }
 
 /// A question, and the ways to answer it.
