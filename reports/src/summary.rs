@@ -218,20 +218,25 @@ pub fn summaries(run: &Run) -> Vec<Summary> {
 }
 
 /// What one variant measured, sample by sample.
-struct Measured<'a> {
-    name: &'a str,
-    wall: BTreeMap<u32, f64>,
-    phases: BTreeMap<u32, &'a Sample>,
-    samples: Vec<&'a Sample>,
+pub(crate) struct Measured<'a> {
+    /// The variant.
+    pub(crate) name: &'a str,
+    /// Nanoseconds of the wall pass, by round.
+    pub(crate) wall: BTreeMap<u32, f64>,
+    /// The samples of the phases pass, by round.
+    pub(crate) phases: BTreeMap<u32, &'a Sample>,
+    /// All of them.
+    pub(crate) samples: Vec<&'a Sample>,
 }
 
 impl Measured<'_> {
-    fn paired_with(&self, other: &Measured) -> Vec<(f64, f64)> {
+    pub(crate) fn paired_with(&self, other: &Measured) -> Vec<(f64, f64)> {
         self.wall.iter().filter_map(|(round, wall)| other.wall.get(round).map(|theirs| (*wall, *theirs))).collect()
     }
 }
 
-fn summarize(run: &Run, at: usize) -> Summary {
+/// One entry of its plan.
+pub(crate) fn summarize(run: &Run, at: usize) -> Summary {
     let plan = &run.header.plan[at];
     let (measured, without) = gather(run, at, plan);
     let files = plan.fixture.files.max(1) as f64;
@@ -282,7 +287,7 @@ fn summarize(run: &Run, at: usize) -> Summary {
 }
 
 /// Sorts the samples of a plan's entry by variant. A variant that ever came out otherwise has no number at all.
-fn gather<'a>(run: &'a Run, at: usize, plan: &'a Plan) -> (Vec<Measured<'a>>, Vec<Without>) {
+pub(crate) fn gather<'a>(run: &'a Run, at: usize, plan: &'a Plan) -> (Vec<Measured<'a>>, Vec<Without>) {
     let mut measured = Vec::new();
     let mut without = Vec::new();
     for variant in &plan.variants {
@@ -420,7 +425,8 @@ fn rank(rows: &mut [Row], measured: &[Measured]) {
     }
 }
 
-fn step(before: &Measured, now: &Measured, row_before: &Row, row_now: &Row) -> Option<Step> {
+/// One row against another; none where no round has both.
+pub(crate) fn step(before: &Measured, now: &Measured, row_before: &Row, row_now: &Row) -> Option<Step> {
     let pairs = before.paired_with(now);
     let gain = speed_up(&pairs)?;
     Some(Step {
@@ -436,7 +442,7 @@ fn step(before: &Measured, now: &Measured, row_before: &Row, row_now: &Row) -> O
 const BELONGS: f64 = 0.25;
 
 /// The phases whose time changed most between two rows that were both looked at.
-fn change(before: &Row, now: &Row) -> Option<Change> {
+pub(crate) fn change(before: &Row, now: &Row) -> Option<Change> {
     if before.phases.is_empty() || now.phases.is_empty() {
         return None;
     }

@@ -6,6 +6,22 @@
 //! the ladder alone on the baseline, `all-but-STEP` the end of the ladder without it, `ROW-N-threads` and
 //! `ROW-N-workers` a row on so many.
 
+mod answer;
+mod icicles;
+mod ladder;
+mod look;
+mod made;
+#[cfg(test)]
+mod made_up;
+mod scaling;
+mod targets;
+mod trades;
+mod trust;
+mod words;
+
+pub use icicles::{Folded, Stacks};
+pub use made::of;
+
 use crate::claims::{Claim, Place};
 use crate::summary::{Bounds, Moved, Summary};
 use serde::Serialize;
@@ -30,6 +46,8 @@ pub struct Review {
     pub band: f64,
     /// The first screen.
     pub answer: Answer,
+    /// The row that `now` means everywhere here: the fastest that does the whole job.
+    pub now: Option<String>,
     /// The rows, ranked; where their time goes; the steps; what stubs showed; what looking cost.
     pub summary: Summary,
     /// Every phase that a row has, in the order in which a run meets them, with its kind.
@@ -104,6 +122,8 @@ pub struct Target {
     pub now: Option<(f64, f64)>,
     /// What came when it was taken away from the fastest row, where a stub tried it.
     pub tried: Option<Bounds>,
+    /// What came when it was taken away from the baseline.
+    pub tried_at_start: Option<Bounds>,
 }
 
 /// A claim, what was foretold for it, what was measured, and what that makes of it.

@@ -1,0 +1,322 @@
+//! The first screen: what is fastest, by how much, how sure; why; and four facts.
+
+use super::look::{Look, given_up};
+use super::words::{count, list, percent, sure, times, us};
+use super::{Answer, Check, ClaimVerdict, Fact, Grade, Judged, Target};
+use crate::stats::Verdict;
+use crate::summary::{Row, change};
+
+/// The row that stands for what can be had now: the fastest of those that do the whole job. Those are the ladder, the
+/// rows that are asked what a phase is worth, and all others that promise no less than the baseline. What is faster
+/// and promises less answers a smaller question; it is told, and is not the answer.
+pub(super) fn now<'a>(look: &'a Look) -> Option<&'a Row> {
+    let baseline = look.baseline();
+    let is_asked = |row: &Row| look.summary.ceilings.iter().any(|ceiling| ceiling.of == row.name);
+    let does_the_job = |row: &&Row| {
+        let keeps = baseline.is_none_or(|baseline| given_up(baseline, row).is_empty());
+        row.rank > 0 && (keeps || look.plan.ladder.contains(&row.name) || is_asked(row))
+    };
+    let mut rows = look.summary.rows.iter().filter(does_the_job);
+    let fastest = rows.next()?;
+    // Of rows that cannot be told apart, the one of which most is known.
+    Some(rows.find(|row| row.rank == fastest.rank && is_asked(row) && !is_asked(fastest)).unwrap_or(fastest))
+}
+
+/// The first screen.
+pub(super) fn of(look: &Look, now: Option<&str>, targets: &[Target], claims: &[Judged], trust: &[Check]) -> Answer {
+    let now = now.and_then(|name| look.row(name));
+    Answer {
+        sentence: sentence(look, now),
+        why: now.map_or(String::new(), |now| why(look, now)),
+        fastest: now.map_or_else(Fact::default, |now| fastest(look, now)),
+        next: next(targets, now),
+        claims: held(claims),
+        trust: trusted(trust),
+    }
+}
+
+fn sentence(look: &Look, now: Option<&Row>) -> String {
+    let Some(now) = now else {
+        let why = look.summary.without.first();
+        let why = why.map_or("nothing was measured".to_owned(), |one| format!("{}, {}", one.name, one.why));
+        return format!("No row has a number: {why}.");
+    };
+    let Some(baseline) = look.baseline() else {
+        let baseline = &look.summary.baseline;
+        let why = look.why_not(baseline).unwrap_or("not measured");
+        return format!(
+            "The baseline, {baseline}, has no number ({why}), so nothing can be called faster; {} takes {} µs a file ({}).",
+            now.name,
+            us(now.us_per_file.mid),
+            sure_of_time(now)
+        );
+    };
+    if now.name == baseline.name {
+        let nearest = look.summary.rows.iter().find(|row| row.rank > 0 && row.name != baseline.name);
+        let nearest = nearest.and_then(|row| Some((row, row.over_baseline?, row.verdict?)));
+        return match nearest {
+            None => format!(
+                "{} takes {} µs a file ({}), and no other row was measured beside it.",
+                baseline.name,
+                us(baseline.us_per_file.mid),
+                sure_of_time(baseline)
+            ),
+            Some((row, over, verdict)) => format!(
+                "No row that does the whole job is faster than {}, at {} µs a file; {} is {} times as fast ({}): {verdict}{}.",
+                baseline.name,
+                us(baseline.us_per_file.mid),
+                row.name,
+                times(over.mid),
+                sure(&over),
+                gives_up(baseline, row, ", but it gives up: ")
+            ),
+        };
+    }
+    let (Some(over), Some(verdict)) = (now.over_baseline, now.verdict) else {
+        return format!("{} and {} have no round in common, so they cannot be held together.", now.name, baseline.name);
+    };
+    let before_and_now = format!("{} µs a file before, {} now", us(baseline.us_per_file.mid), us(now.us_per_file.mid));
+    let so_fast = format!("{} is {} times as fast as {} ({})", now.name, times(over.mid), baseline.name, sure(&over));
+    if verdict != Verdict::Faster.words() {
+        return format!("{so_fast}: {verdict}; {before_and_now}.");
+    }
+    let mut told = format!("{so_fast}: {before_and_now}{}.", gives_up(baseline, now, "; it gives up: "));
+    if !given_up(baseline, now).is_empty() {
+        told += &keeping_all(look, baseline);
+    }
+    told
+}
+
+/// The fastest row that gives up nothing.
+fn keeping_all(look: &Look, baseline: &Row) -> String {
+    let faster = |row: &&Row| row.rank > 0 && row.verdict == Some(Verdict::Faster.words());
+    let mut keeping = look.summary.rows.iter().filter(faster).filter(|row| given_up(baseline, row).is_empty());
+    match keeping.find_map(|row| Some((row, row.over_baseline?))) {
+        Some((row, over)) => {
+            format!(" With every promise kept, {} is {} times as fast ({}).", row.name, times(over.mid), sure(&over))
+        }
+        None => " With every promise kept, no row is faster.".to_owned(),
+    }
+}
+
+fn gives_up(baseline: &Row, row: &Row, words: &str) -> String {
+    let lost = given_up(baseline, row);
+    if lost.is_empty() { String::new() } else { format!("{words}{}", list(&lost)) }
+}
+
+fn sure_of_time(row: &Row) -> String {
+    let bounds = &row.us_per_file;
+    if bounds.confidence <= 0.0 {
+        return "one round, no bounds".to_owned();
+    }
+    format!("{}: {} to {}", super::words::confidence(bounds), us(bounds.low), us(bounds.high))
+}
+
+/// So many phases are named in a sentence.
+const SHOWN: usize = 4;
+
+/// Which phases went, and which rows are beside it or before it.
+fn why(look: &Look, now: &Row) -> String {
+    let mut told = Vec::new();
+    if let Some(baseline) = look.baseline().filter(|baseline| baseline.name != now.name) {
+        match change(baseline, now) {
+            None => told.push("Where the time went was not looked at.".to_owned()),
+            Some(change) => {
+                let moved = change.phases.iter().take(SHOWN);
+                let mut moved: Vec<String> = moved
+                    .map(|phase| format!("{} {} to {} µs", phase.name, us(phase.before_us), us(phase.now_us)))
+                    .collect();
+                if change.phases.len() > SHOWN {
+                    moved.push(format!("{} more", change.phases.len() - SHOWN));
+                }
+                told.push(format!("What moved most: {}; {} of the time before.", list(&moved), percent(change.share)));
+            }
+        }
+    }
+    let others = || look.summary.rows.iter().filter(|row| row.rank > 0 && row.name != now.name);
+    let tied: Vec<&str> = others().filter(|row| row.rank == now.rank).map(|row| row.name.as_str()).collect();
+    if !tied.is_empty() && now.rounds >= crate::stats::FEWEST {
+        told.push(format!("These data cannot tell it from {}.", list(&tied)));
+    }
+    if let Some(baseline) = look.baseline() {
+        let faster = others().filter(|row| row.rank < now.rank);
+        let faster: Vec<String> = faster
+            .filter_map(|row| {
+                let lost = given_up(baseline, row);
+                let over = row.over_baseline?;
+                Some(format!("{} ({} times, gives up {})", row.name, times(over.mid), list(&lost)))
+            })
+            .collect();
+        if !faster.is_empty() {
+            told.push(format!("Faster, but not the whole job: {}.", list(&faster)));
+        }
+    }
+    told.join(" ")
+}
+
+fn fastest(look: &Look, now: &Row) -> Fact {
+    let line = format!("{} µs a file ({})", us(now.us_per_file.mid), sure_of_time(now));
+    let over =
+        now.over_baseline.map(|over| format!(", {} times as fast as {}", times(over.mid), look.summary.baseline));
+    Fact { value: now.name.clone(), line: line + &over.unwrap_or_default() }
+}
+
+fn next(targets: &[Target], now: Option<&Row>) -> Fact {
+    let best = targets.iter().find_map(|target| Some((target, target.now?)));
+    let (Some((target, (part, ceiling))), Some(now)) = (best, now) else {
+        return Fact { value: "not known".to_owned(), line: "nobody looked where the time goes".to_owned() };
+    };
+    let tried = target.tried.map_or(String::new(), |tried| format!("; taken away: {} times", times(tried.mid)));
+    let line = format!(
+        "{} of {} µs: at most {} times as fast without it{tried}",
+        us(part),
+        us(now.us_per_file.mid),
+        times(ceiling)
+    );
+    let value = if target.phase == "rest" { "rest, which has no name yet".to_owned() } else { target.phase.clone() };
+    Fact { value, line }
+}
+
+/// How many claims hold, and what became of the others.
+pub(super) fn held(claims: &[Judged]) -> Fact {
+    if claims.is_empty() {
+        return Fact { value: "none".to_owned(), line: "no document claims anything of this".to_owned() };
+    }
+    let of = |verdict: ClaimVerdict| claims.iter().filter(|one| one.verdict == verdict).count();
+    let is_open = |one: &&Judged| matches!(one.verdict, ClaimVerdict::Unmeasured | ClaimVerdict::Unmeasurable);
+    let judged = claims.len() - claims.iter().filter(is_open).count();
+    let holding = of(ClaimVerdict::Held) + of(ClaimVerdict::Exceeded);
+    let rest = [
+        ClaimVerdict::Exceeded,
+        ClaimVerdict::TrueLocally,
+        ClaimVerdict::NoEffect,
+        ClaimVerdict::Overstated,
+        ClaimVerdict::Reversed,
+        ClaimVerdict::NotDecided,
+        ClaimVerdict::Unmeasured,
+        ClaimVerdict::Unmeasurable,
+    ];
+    let rest: Vec<String> = rest
+        .into_iter()
+        .filter(|verdict| of(*verdict) > 0)
+        .map(|verdict| format!("{} {}", of(verdict), verdict.words()))
+        .collect();
+    Fact { value: format!("{holding} of {judged} hold"), line: list(&rest) }
+}
+
+fn trusted(trust: &[Check]) -> Fact {
+    let of = |grade: Grade| trust.iter().filter(|check| check.grade == grade).count();
+    let (fails, notes) = (of(Grade::Fail), of(Grade::Note));
+    let value = match (fails, notes) {
+        (0, 0) => "pass".to_owned(),
+        (0, notes) => format!("pass, {}", count(notes, "note")),
+        (fails, 0) => format!("fail, {}", count(fails, "check")),
+        (fails, notes) => format!("fail, {} and {}", count(fails, "check"), count(notes, "note")),
+    };
+    // What has no name comes before other notes: a reader must know how much was not seen.
+    let is_first = |check: &&Check| check.grade == Grade::Note && check.name == super::trust::EXPLAINED;
+    let worst = trust.iter().find(|check| check.grade == Grade::Fail).or_else(|| trust.iter().find(is_first));
+    let worst = worst.or_else(|| trust.iter().find(|check| check.grade == Grade::Note));
+    Fact { value, line: worst.map_or("nothing to note".to_owned(), |check| check.told.clone()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::made_up::Made;
+    use super::*;
+
+    fn told(made: Made) -> Answer {
+        let run = made.run();
+        super::super::of(&run, 0, &[], &[], None).answer
+    }
+
+    const GZIP: (&str, &[(&str, f64)]) = ("gzip", &[("decode", 50.0), ("write", 40.0), ("rest", 10.0)]);
+
+    #[test]
+    fn what_is_faster_is_told_with_its_factor_and_its_bounds() {
+        let answer = told(Made::rows(&[GZIP]).row("zstd", &[("decode", 10.0), ("write", 30.0), ("rest", 10.0)]));
+        assert_eq!(
+            answer.sentence,
+            "zstd is 2.00 times as fast as gzip (95 %: 2.00 to 2.00): 100 µs a file before, 50.0 now."
+        );
+        assert_eq!(
+            answer.why,
+            "What moved most: decode 50.0 to 10.0 µs and write 40.0 to 30.0 µs; 90 % of the time before."
+        );
+        assert_eq!(answer.fastest.line, "50.0 µs a file (95 %: 50.0 to 50.0), 2.00 times as fast as gzip");
+        assert_eq!(
+            (answer.next.value.as_str(), answer.next.line.as_str()),
+            ("write", "30.0 of 50.0 µs: at most 2.50 times as fast without it")
+        );
+        assert_eq!((answer.claims.value.as_str(), answer.trust.value.as_str()), ("none", "pass, 1 note"));
+    }
+
+    #[test]
+    fn what_promises_less_is_told_beside_what_keeps_all() {
+        let made = Made::rows(&[GZIP])
+            .row("zstd", &[("decode", 10.0), ("write", 30.0), ("rest", 10.0)])
+            .row("linked", &[("decode", 10.0), ("write", 10.0), ("rest", 5.0)])
+            .row("names", &[("write", 5.0)])
+            .row("floor", &[("write", 1.0)])
+            .ladder(&["gzip", "zstd", "linked"])
+            .promises("gzip", &["atomic", "independent"])
+            .promises("zstd", &["atomic", "independent"])
+            .promises("linked", &["atomic"])
+            .floor("floor");
+        let answer = told(made);
+        assert_eq!(
+            answer.sentence,
+            "linked is 4.00 times as fast as gzip (95 %: 4.00 to 4.00): 100 µs a file before, 25.0 now; it gives up: \
+             independent. With every promise kept, zstd is 2.00 times as fast (95 %: 2.00 to 2.00)."
+        );
+        let end = "Faster, but not the whole job: names (20.0 times, gives up atomic and independent).";
+        assert!(answer.why.ends_with(end), "{}", answer.why);
+    }
+
+    #[test]
+    fn what_is_no_faster_is_not_called_so() {
+        let slower = told(Made::rows(&[GZIP]).row("zstd", &[("decode", 150.0)]));
+        assert_eq!(
+            slower.sentence,
+            "No row that does the whole job is faster than gzip, at 100 µs a file; zstd is 0.67 times as fast (95 %: \
+             0.67 to 0.67): slower."
+        );
+        let same = told(Made::rows(&[GZIP]).row("zstd", &[("decode", 99.0)]));
+        assert_eq!(
+            same.sentence,
+            "zstd is 1.01 times as fast as gzip (95 %: 1.01 to 1.01): no practical change; 100 µs a file before, 99.0 now."
+        );
+        let few = told(Made::rows(&[GZIP]).row("zstd", &[("decode", 10.0)]).rounds(1));
+        assert_eq!(
+            few.sentence,
+            "zstd is 10.00 times as fast as gzip (one round, no bounds): too few rounds; 100 µs a file before, 10.0 now."
+        );
+        let alone = told(Made::rows(&[GZIP]));
+        assert_eq!(
+            alone.sentence,
+            "gzip takes 100 µs a file (95 %: 100 to 100), and no other row was measured beside it."
+        );
+    }
+
+    #[test]
+    fn without_a_baseline_nothing_is_called_faster() {
+        let mut run = Made::rows(&[GZIP]).row("zstd", &[("decode", 10.0)]).run();
+        run.failed.push(crate::record::Failed {
+            plan: 0,
+            variant: "gzip".into(),
+            round: None,
+            how: "differs".into(),
+            told: "a.py".into(),
+        });
+        let review = super::super::of(&run, 0, &[], &[], None);
+        assert_eq!(
+            review.answer.sentence,
+            "The baseline, gzip, has no number (differs: a.py), so nothing can be called faster; zstd takes 10.0 µs a \
+             file (95 %: 10.0 to 10.0)."
+        );
+        assert!(review.answer.trust.value.starts_with("fail, 1 check"), "{}", review.answer.trust.value);
+        run.samples.clear();
+        let review = super::super::of(&run, 0, &[], &[], None);
+        assert_eq!(review.answer.sentence, "No row has a number: gzip, differs: a.py.");
+    }
+}
