@@ -26,6 +26,10 @@ use crate::claims::{Claim, Place};
 use crate::summary::{Bounds, Moved, Summary};
 use serde::Serialize;
 
+pub mod series;
+
+pub use series::{Series, series};
+
 /// The version of `review.json`.
 pub const SCHEMA: &str = "assay.review/1";
 
@@ -66,6 +70,8 @@ pub struct Review {
     pub trades: Vec<Trade>,
     /// Which code changed: the stacks of two rows, on one scale.
     pub icicles: Option<Icicles>,
+    /// Every round of the wall pass, row by row: the dots beside the bounds.
+    pub series: Vec<Series>,
     /// Whether the numbers can be trusted.
     pub trust: Vec<Check>,
     /// The machine, field by field.
