@@ -7,6 +7,7 @@ pub mod export;
 pub mod gate;
 pub mod history;
 pub mod lines;
+pub mod page;
 pub mod record;
 pub mod review;
 pub mod stats;

@@ -1,0 +1,290 @@
+//! Where does the time go? Every row's phases on one absolute scale, in the order in which a run meets them; shares as
+//! a switch. Then what could still be gained, and which calls were made.
+
+use super::ceilings;
+use super::colours::{KINDS, look, swatch};
+use super::mark::{axis, grid, heads, hint, name, picture, region};
+use super::scale::Scale;
+use super::words::{coordinate, number, percent};
+use super::{Section, baseline, fastest, per};
+use crate::record::Counted;
+use crate::review::Review;
+use crate::summary::Row;
+use maud::{Markup, html};
+
+pub(super) fn section(review: &Review) -> Section {
+    Section {
+        id: "where",
+        short: "Where?",
+        question: "Where does the time go?",
+        answer: answer(review),
+        kept: chart(review),
+        rest: html! { (ceilings::table(review)) (calls(review)) },
+    }
+}
+
+/// The rows that somebody looked into.
+fn looked(review: &Review) -> Vec<&Row> {
+    review.summary.rows.iter().filter(|row| !row.phases.is_empty()).collect()
+}
+
+fn answer(review: &Review) -> Markup {
+    let said = |row: &Row| {
+        let mut phases: Vec<&(String, f64)> = row.phases.iter().collect();
+        phases.sort_by(|a, b| b.1.total_cmp(&a.1));
+        let largest: Vec<(String, f64)> = phases.into_iter().take(3).cloned().collect();
+        html! {
+            "In " (name(&row.name)) " the largest phases are "
+            @for (at, (phase, us)) in largest.iter().enumerate() {
+                @if at > 0 { ", " }
+                (phase) " (" (number(*us)) " µs)"
+            }
+            ". "
+        }
+    };
+    let (before, now) = (baseline(review), fastest(review));
+    let rows: Vec<&Row> =
+        before.into_iter().chain(now.filter(|row| Some(&row.name) != before.map(|one| &one.name))).collect();
+    let nobody = rows.iter().all(|row| row.phases.is_empty());
+    html! {
+        @if nobody { "Nobody looked: this run has no phases pass, so its time has no names." }
+        @for row in rows.iter().filter(|row| !row.phases.is_empty()) { (said(row)) }
+        @if !nobody {
+            @if let Some(named) = now.and_then(|row| row.named) {
+                "Of the fastest row's time, " (percent(named)) " has a name; what has none is hatched."
+            }
+        }
+    }
+}
+
+fn chart(review: &Review) -> Markup {
+    let rows = looked(review);
+    if rows.is_empty() {
+        return html! {};
+    }
+    let scale = Scale::from_nought(rows.iter().map(|row| row.us_per_file.mid).fold(0.0, f64::max));
+    let shares = Scale::from_nought(100.0 / 1.06);
+    let columns = [
+        ("", html! { "Technique" (hint("fastest first")) }),
+        (
+            "pic",
+            html! {
+                span class="abs" { "Wall time, " (per(review)) (axis(&scale, "")) }
+                span class="share" { "Share of wall time" (axis(&shares, "%")) }
+            },
+        ),
+        ("n", html! { "Total" (hint("µs")) }),
+        ("n", html! { "Named" (hint("phases ÷ wall")) }),
+    ];
+    html! {
+        fieldset class="seg" aria-label="Scale of the breakdown" {
+            input type="radio" name="bd" id="bd-abs" checked; label for="bd-abs" { (per(review)) }
+            input type="radio" name="bd" id="bd-share"; label for="bd-share" { "share of time" }
+            (key(review))
+            (region("Time by phase", &html! {
+                table class="rows t-where" role="table" {
+                    caption class="sr" { "Time by phase" }
+                    (heads(&columns))
+                    tbody role="rowgroup" { @for row in &rows { (one(review, row, &scale, &shares)) } }
+                }
+            }))
+        }
+        @if rows.iter().any(|row| row.workers > 1) {
+            p class="hint" { "Rows of several workers: thread time of a section over its workers; what a worker did not mark, it waited." }
+        }
+        (numbers(review, &rows))
+    }
+}
+
+fn key(review: &Review) -> Markup {
+    html! {
+        ul class="key" aria-label="Phases, in the order in which a run meets them" {
+            @for (kind, label) in KINDS {
+                @let members: Vec<_> = review.phases.iter().filter(|phase| phase.kind == kind).collect();
+                @if !members.is_empty() {
+                    li { span class="fam" { (label) }
+                        @for phase in members {
+                            span class="kp" { (swatch(&look(&review.phases, &phase.name))) (name(&phase.name)) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn one(review: &Review, row: &Row, scale: &Scale, shares: &Scale) -> Markup {
+    html! {
+        tr role="row" data-row=(row.name) {
+            th role="rowheader" scope="row" class="lab" { b { (name(&row.name)) } }
+            td role="cell" class="pic" {
+                div class="abs" { (picture(34, scale, &html! { (grid(scale)) (segments(review, row, |us| scale.at(us), |us, _| number(us))) })) }
+                div class="share" { (picture(34, shares, &html! {
+                    (grid(shares)) (segments(review, row, |us| shares.at(100.0 * us / row.us_per_file.mid), |_, share| percent(share)))
+                })) }
+            }
+            td role="cell" class="n" data-l="µs" { b { (number(row.us_per_file.mid)) } }
+            td role="cell" class="n" data-l="named" { @match row.named { Some(named) => (percent(named)), None => "?" } }
+        }
+    }
+}
+
+/// The phases of a row, one after the other; `at` says where a time lies, `label` what is written on it.
+fn segments(review: &Review, row: &Row, at: impl Fn(f64) -> f64, label: impl Fn(f64, f64) -> String) -> Markup {
+    /// A letter is not wider than this share of a wide screen's column.
+    const LETTER: f64 = 1.05;
+    let mut begun = 0.0;
+    let each: Vec<(f64, f64, &(String, f64))> = row
+        .phases
+        .iter()
+        .filter(|(_, us)| *us > 0.0)
+        .map(|phase| {
+            let from = begun;
+            begun += phase.1;
+            (at(from), at(begun), phase)
+        })
+        .collect();
+    html! {
+        @for (from, to, (phase, us)) in each {
+            @let share = us / row.us_per_file.mid;
+            @let look = look(&review.phases, phase);
+            @let text = label(*us, share);
+            @let letters = |text: &str| LETTER * text.chars().count() as f64 + 1.2;
+            svg x=(coordinate(from)) y="3" width=(coordinate(to - from)) height="28" class={ "sg " (look.class()) } data-phase=(phase) {
+                title { (phase) ": " (number(*us)) " " (per(review)) ", " (percent(share)) " of " (row.name) }
+                rect width="100%" height="100%" {} (look.over())
+                @if to - from > letters(phase) { text class="wide" x="5" y="12" { (phase) } }
+                @if to - from > letters(&text) { text class="wide b" x="5" y="24" { (text) } }
+            }
+        }
+    }
+}
+
+fn numbers(review: &Review, rows: &[&Row]) -> Markup {
+    let phases: Vec<&str> = review.phases.iter().map(|phase| phase.name.as_str()).collect();
+    let of = |row: &Row, phase: &str| row.phases.iter().find(|(name, _)| name == phase).map(|(_, us)| *us);
+    html! {
+        details class="more" { summary { "All numbers, " (per(review)) }
+            (region("Numbers of the breakdown", &html! {
+                table class="num" {
+                    thead { tr { th scope="col" { "Technique" } @for phase in &phases { th scope="col" { (phase) } } th scope="col" { "all" } } }
+                    tbody { @for row in rows {
+                        tr { th scope="row" { (name(&row.name)) }
+                            @for phase in &phases { td { @match of(row, phase) { Some(us) => (number(us)), None => span class="mut" { "·" } } } }
+                            td { b { (number(row.us_per_file.mid)) } }
+                        }
+                    } }
+                }
+            }))
+        }
+    }
+}
+
+/// System calls by row: what only one instrument saw, and it says which.
+fn calls(review: &Review) -> Markup {
+    const COLUMNS: usize = 10;
+    let rows = &review.summary.rows;
+    let counted: Vec<(&Row, &Vec<(String, f64)>)> =
+        rows.iter().filter_map(|row| Some((row, row.counts.as_ref()?.calls.present()?))).collect();
+    let absent: Vec<(&Row, &str)> = rows
+        .iter()
+        .filter_map(|row| match &row.counts.as_ref()?.calls {
+            Counted::Absent { absent } => Some((row, absent.as_str())),
+            Counted::Present(_) => None,
+        })
+        .collect();
+    let mut names: Vec<(&str, f64)> = Vec::new();
+    for (call, count) in counted.iter().flat_map(|(_, calls)| calls.iter()) {
+        match names.iter_mut().find(|(name, _)| name == call) {
+            Some((_, most)) => *most = most.max(*count),
+            None => names.push((call, *count)),
+        }
+    }
+    names.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(b.0)));
+    names.truncate(COLUMNS);
+    let most = names.first().map_or(1.0, |(_, most)| *most);
+    html! {
+        @if !counted.is_empty() || !absent.is_empty() { h3 { "Which system calls does it make?" } }
+        @if let Some(by) = counted.iter().find_map(|(row, _)| row.counts.as_ref()?.by.clone()) {
+            (region("System calls", &html! {
+                table class="num heat" {
+                    caption { "System calls per " (review.unit) " " (hint(&format!("one run of each row, counted by {by}; shade = count"))) }
+                    thead { tr { th scope="col" { "Technique" } @for (call, _) in &names { th scope="col" { (call) } } th scope="col" { "all" } } }
+                    tbody { @for (row, calls) in &counted {
+                        tr { th scope="row" { (name(&row.name)) }
+                            @for (call, _) in &names {
+                                @let count = calls.iter().find(|(name, _)| name == call).map_or(0.0, |(_, count)| *count);
+                                @if count == 0.0 { td class="mut" { "·" } } @else { td class={ "h" (shade(count / most)) } { (number(count)) } }
+                            }
+                            td { b { @if let Some(all) = row.counts.as_ref().and_then(|counts| counts.all_calls) { (number(all)) } } }
+                        }
+                    } }
+                }
+            }))
+        }
+        @if !absent.is_empty() {
+            ul class="chk" { @for (row, why) in &absent {
+                li class="gone-by" { (super::mark::chip(super::mark::Tone::Flat, "not counted")) div { b { (name(&row.name)) } span { (name(why)) } } }
+            } }
+        }
+        (counts(review, rows))
+    }
+}
+
+/// A quarter, a half, three quarters or all.
+fn shade(share: f64) -> u8 {
+    match share {
+        share if share > 0.75 => 4,
+        share if share > 0.5 => 3,
+        share if share > 0.25 => 2,
+        _ => 1,
+    }
+}
+
+/// All else that was counted.
+fn counts(review: &Review, rows: &[Row]) -> Markup {
+    let mut names: Vec<&str> = rows
+        .iter()
+        .filter_map(|row| row.counts.as_ref())
+        .flat_map(|counts| counts.values.keys().map(String::as_str))
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    html! {
+        @if !names.is_empty() {
+            details class="more" { summary { "All else that was counted, per " (review.unit) }
+                (region("Counts", &html! {
+                    table class="num" {
+                        thead { tr { th scope="col" { "Technique" } @for name in &names { th scope="col" { (name.replace('_', " ")) } } } }
+                        tbody { @for row in rows.iter().filter(|row| row.counts.is_some()) {
+                            tr { th scope="row" { (name(&row.name)) }
+                                @for value in &names { td { @match row.counts.as_ref().and_then(|counts| counts.values.get(*value)) {
+                                    Some(Counted::Present(value)) => (number(*value)),
+                                    Some(Counted::Absent { absent }) => span class="absent" title=(absent) { "absent" },
+                                    None => span class="mut" { "·" },
+                                } } }
+                            }
+                        } }
+                    }
+                }))
+                (why_absent(rows, &names))
+            }
+        }
+    }
+}
+
+fn why_absent(rows: &[Row], names: &[&str]) -> Markup {
+    let mut reasons: Vec<(&str, &str)> = Vec::new();
+    for row in rows {
+        for name in names {
+            if let Some(Counted::Absent { absent }) = row.counts.as_ref().and_then(|counts| counts.values.get(*name))
+                && !reasons.contains(&(*name, absent.as_str()))
+            {
+                reasons.push((name, absent));
+            }
+        }
+    }
+    html! { @if !reasons.is_empty() { ul class="why" {
+        @for (name, why) in reasons { li { b { (name.replace('_', " ")) } ": " span class="absent" { "absent" } ", " (why) } }
+    } } }
+}

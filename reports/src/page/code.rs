@@ -1,0 +1,184 @@
+//! Which code changed? Two icicles, before and now, on one scale of time. A frame that is gone stays in the first, one
+//! that is new is marked in the second; a parent includes what it calls; the sign stands in the label.
+
+use super::Section;
+use super::mark::{name, region};
+use super::words::{coordinate, number, signed};
+use crate::review::{Frame, Icicles, Review};
+use maud::{Markup, html};
+
+/// How high a frame is.
+const HIGH: usize = 23;
+/// Below so many microseconds a change is none.
+const STILL: f64 = 1.0;
+
+pub(super) fn section(review: &Review) -> Section {
+    Section {
+        id: "code",
+        short: "Code",
+        question: "Which code changed?",
+        answer: answer(review),
+        kept: html! { @if let Some(icicles) = &review.icicles { (pictures(review, icicles)) } },
+        rest: html! { @if let Some(icicles) = &review.icicles { (table(review, icicles)) } },
+    }
+}
+
+fn answer(review: &Review) -> Markup {
+    let Some(icicles) = &review.icicles else {
+        return html! { "No stacks were taken: " code { "assay flame " (review.summary.workload) "/ROW" } " takes them, and says which kind can see what." };
+    };
+    let most = icicles.root.calls.iter().max_by(|a, b| (b.now - b.before).total_cmp(&(a.now - a.before)));
+    html! {
+        "Stacks of " (name(&icicles.before.0)) " and " (name(&icicles.now.0)) ", "
+        (kind(&icicles.kind)) ". "
+        @if let Some(most) = most.filter(|frame| frame.before > frame.now) {
+            (name(&most.name)) " changed most: from " (number(most.before)) " to " (number(most.now)) " µs per " (review.unit) "."
+        }
+    }
+}
+
+fn kind(kind: &str) -> &'static str {
+    match kind {
+        "cpu" => "of what computes in user mode; waiting and the kernel are not in them",
+        "kernel" => "of what runs on a processor, down into the kernel; waiting is not in them",
+        "off" => "of what waits",
+        _ => "of every moment of every thread",
+    }
+}
+
+fn pictures(review: &Review, icicles: &Icicles) -> Markup {
+    let whole = icicles.root.before.max(icicles.root.now);
+    html! {
+        div class="fbar" {
+            label for="fs" { "Find a function" }
+            input id="fs" type="search" autocomplete="off" spellcheck="false";
+            span id="fsn" class="mut" aria-live="polite" {}
+            button type="button" id="fz" disabled { "Reset zoom" }
+            span class="dkey" aria-hidden="true" {
+                i class="l3" {} i class="l1" {} " less time " i class="z" {} " same " i class="r1" {} i class="r3" {} " more time "
+                i class="gone" {} " gone " i class="new" {} " new, " em { "italic" } " kernel"
+            }
+        }
+        p class="sub2" { "Before: " (name(&icicles.before.0)) " " b { (number(icicles.root.before)) " µs" } }
+        (icicle(icicles, true, whole))
+        p class="sub2" { "Now: " (name(&icicles.now.0)) " " b { (number(icicles.root.now)) " µs" } ", same scale" }
+        (icicle(icicles, false, whole))
+        p id="fd" class="fd" aria-live="polite" { "Click a frame, or focus one and use the arrow keys. Enter zooms both pictures to it, Escape comes back." }
+        @if icicles.folded > 0 {
+            p class="hint" { (icicles.folded) " frames were too small to be drawn; the folded stacks below hold all of them, per " (review.unit) "." }
+        }
+    }
+}
+
+fn icicle(icicles: &Icicles, is_before: bool, whole: f64) -> Markup {
+    let (side, total) = if is_before { ("before", icicles.root.before) } else { ("after", icicles.root.now) };
+    let label = format!(
+        "Stacks {}, {} µs. Arrow keys move, Enter zooms, Escape comes back.",
+        if is_before { "before" } else { "now" },
+        number(total)
+    );
+    let less = icicles.root.before - icicles.root.now;
+    let end = 100.0 * total / whole;
+    html! {
+        svg class="d fl" data-side=(side) data-us=(whole) width="100%" height=(HIGH * depth(&icicles.root, is_before)) role="group" aria-label=(label) {
+            (frame(&icicles.root, &Place { is_before, whole, left: 0.0, level: 0, path: String::new() }))
+            @if !is_before && less > 0.0 {
+                svg class="saved" x=(coordinate(end + 0.3)) y="0" width=(coordinate((99.7 - end).max(0.0))) height=(HIGH * 2 - 1) {
+                    rect width="100%" height="100%" {} text x="50%" y="50%" text-anchor="middle" { (number(less)) " µs less" }
+                }
+            }
+        }
+    }
+}
+
+/// Where a frame is drawn.
+struct Place {
+    is_before: bool,
+    whole: f64,
+    left: f64,
+    level: usize,
+    path: String,
+}
+
+fn of(frame: &Frame, is_before: bool) -> f64 {
+    if is_before { frame.before } else { frame.now }
+}
+
+fn depth(frame: &Frame, is_before: bool) -> usize {
+    let calls = frame.calls.iter().filter(|call| of(call, is_before) > 0.0);
+    1 + calls.map(|call| depth(call, is_before)).max().unwrap_or(0)
+}
+
+/// How a frame changed: its class, and the word or the sign that says the same.
+fn change(frame: &Frame) -> (&'static str, String) {
+    let by = frame.now - frame.before;
+    let class = if frame.now <= 0.0 {
+        return ("gone", "gone".to_owned());
+    } else if frame.before <= 0.0 {
+        return ("new", "new".to_owned());
+    } else {
+        match (by.abs(), by < 0.0) {
+            (size, _) if size < STILL => "z",
+            (size, true) if size < 4.0 => "l1",
+            (size, true) if size < 15.0 => "l2",
+            (_, true) => "l3",
+            (size, false) if size < 4.0 => "r1",
+            (size, false) if size < 15.0 => "r2",
+            (_, false) => "r3",
+        }
+    };
+    (class, signed(by))
+}
+
+fn frame(one: &Frame, place: &Place) -> Markup {
+    let value = of(one, place.is_before);
+    if value <= 0.0 {
+        return html! {};
+    }
+    let width = 100.0 * value / place.whole;
+    let path = if place.path.is_empty() { one.name.clone() } else { format!("{};{}", place.path, one.name) };
+    let (class, word) = change(one);
+    let mut left = place.left;
+    let calls: Vec<Markup> = one
+        .calls
+        .iter()
+        .map(|call| {
+            let drawn = frame(call, &Place { left, level: place.level + 1, path: path.clone(), ..*place });
+            left += 100.0 * of(call, place.is_before).max(0.0) / place.whole;
+            drawn
+        })
+        .collect();
+    let label = format!("{} {word}: {} µs before, {} now", one.name, number(one.before), number(one.now));
+    html! {
+        svg class={ "fr " (class) (if one.kernel { " kern" } else { "" }) } x=(coordinate(place.left)) y=(place.level * HIGH) width=(coordinate(width)) height=(HIGH)
+            data-p=(path) data-x=(format!("{:.3}", place.left)) data-w=(format!("{width:.3}")) data-l=(place.level)
+            role="button" tabindex=(if place.level == 0 { "0" } else { "-1" }) aria-label=(label) {
+            title { (one.name) ": before " (number(one.before)) " µs, now " (number(one.now)) " µs, change " (signed(one.now - one.before)) " µs" }
+            rect width="100%" height=(HIGH - 1) {}
+            @if class == "gone" { rect class="ht" width="100%" height=(HIGH - 1) fill="url(#hgone)" {} }
+            @if class == "new" { rect class="ht" width="100%" height=(HIGH - 1) fill="url(#hnew)" {} }
+            text x="4" y="15" aria-hidden="true" class=[(width <= 3.2).then_some("hid")] {
+                (one.name) @if class != "z" { " " tspan class="dd" { (word) } }
+            }
+        }
+        @for call in &calls { (call) }
+    }
+}
+
+fn table(review: &Review, icicles: &Icicles) -> Markup {
+    let mut calls: Vec<&Frame> = icicles.root.calls.iter().collect();
+    calls.sort_by(|a, b| (a.now - a.before).total_cmp(&(b.now - b.before)).then(a.name.cmp(&b.name)));
+    calls.truncate(20);
+    region(
+        "Change by frame",
+        &html! {
+            table class="num slim" {
+                caption { "Change below the root, µs per " (review.unit) " " span class="hint" { "a frame includes what it calls" } }
+                thead { tr { th scope="col" { "Frame" } th scope="col" { "Before" } th scope="col" { "Now" } th scope="col" { "Change" } } }
+                tbody { @for call in calls {
+                    tr { th scope="row" { (name(&call.name)) } td { (number(call.before)) } td { (number(call.now)) } td { b { (signed(call.now - call.before)) } } }
+                } }
+            }
+        },
+    )
+}

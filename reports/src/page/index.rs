@@ -1,0 +1,229 @@
+//! The page over all pages: what holds, what does not, where to look next.
+
+use super::document;
+use super::mark::{Tone, axis, chip, grid, heads, hint, interval, name, noise, picture, region, verdict};
+use super::scale::Scale;
+use super::words::{coordinate, number, sureness, times, times_between};
+use super::{baseline, fastest};
+use crate::review::{ClaimVerdict, Grade, Judged, RawFile, Review};
+use maud::{Markup, html};
+use std::collections::BTreeSet;
+
+/// A review and where its page lies.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry<'a> {
+    /// What it says.
+    pub review: &'a Review,
+    /// The path of its page, from here.
+    pub page: &'a str,
+    /// Flame graphs and other files that lie beside it, each a path and what it is.
+    pub beside: &'a [(String, String)],
+}
+
+/// The page over all pages.
+pub fn index(entries: &[Entry], files: &[RawFile], command: &str) -> String {
+    let nav = [
+        ("answer", "Answer"),
+        ("workloads", "Workloads"),
+        ("claims", "Claims"),
+        ("next", "Next"),
+        ("trust", "Trust"),
+        ("data", "Data"),
+    ];
+    let crumb = html! {
+        "Design review"
+        @if let Some(first) = entries.first() { span { "run " (first.review.run) } span { (first.review.started.get(..10).unwrap_or_default()) } }
+    };
+    let body = html! {
+        (answer(entries))
+        (question("workloads", "What holds: how fast is each job and part now?", &html! { "Each row is a page of its own. Ratios are paired by round, against the baseline of that workload." }, &workloads(entries)))
+        (question("claims", "What does not hold?", &html! { "Claims that were measured and came out otherwise than written, or only in a part." }, &claims(entries)))
+        (question("next", "Where to look next?", &html! { "The phase with the highest ceiling in the fastest row of each workload: what no other change can beat." }, &next(entries)))
+        (question("trust", "Can these numbers be trusted?", &html! { "Whatever is not simply as it should be, page by page." }, &trust(entries)))
+        (question("data", "Where are the raw data?", &html! { "Every file beside these pages, with its size and SHA-256." }, &data(entries, files, command)))
+    };
+    let foot = html! { p { "assay " (env!("CARGO_PKG_VERSION")) } };
+    document("Design review", &nav, &crumb, &body, &foot)
+}
+
+/// The first sentence: what `assay report` prints.
+pub fn first_sentence(reviews: &[&Review]) -> String {
+    reviews.first().map_or("Nothing was measured.".to_owned(), |review| review.answer.sentence.clone())
+}
+
+fn question(id: &str, question: &str, answer: &Markup, body: &Markup) -> Markup {
+    let heading = format!("h-{id}");
+    html! {
+        section id=(id) aria-labelledby=(heading) {
+            h2 id=(heading) { (question) }
+            p class="ans" { (answer) }
+            (body)
+        }
+    }
+}
+
+/// Claims of all pages, each once: a claim is shown by every page that it touches.
+fn all<'a>(entries: &[Entry<'a>]) -> Vec<(&'a Judged, &'a str)> {
+    let mut claims: Vec<(&Judged, &str)> =
+        entries.iter().flat_map(|entry| entry.review.claims.iter().map(|claim| (claim, entry.page))).collect();
+    // The page that judged it comes before one that could not.
+    claims.sort_by_key(|(claim, _)| (claim.claim.id.clone(), claim.verdict == ClaimVerdict::Unmeasured));
+    let mut seen = BTreeSet::new();
+    claims.retain(|(claim, _)| seen.insert(claim.claim.id.clone()));
+    claims
+}
+
+fn answer(entries: &[Entry]) -> Markup {
+    let claims = all(entries);
+    let count =
+        |verdicts: &[ClaimVerdict]| claims.iter().filter(|(claim, _)| verdicts.contains(&claim.verdict)).count();
+    let hold = count(&[ClaimVerdict::Held, ClaimVerdict::Exceeded]);
+    let judged = claims.len() - count(&[ClaimVerdict::Unmeasured, ClaimVerdict::Unmeasurable]);
+    let notes = entries.iter().flat_map(|entry| &entry.review.trust).filter(|check| check.grade != Grade::Pass).count();
+    let failed =
+        entries.iter().flat_map(|entry| &entry.review.trust).filter(|check| check.grade == Grade::Fail).count();
+    let first = entries.first().map(|entry| entry.review);
+    html! {
+        section id="answer" aria-labelledby="h-answer" class="hero" {
+            h1 id="h-answer" {
+                @match first.and_then(|review| Some((review, fastest(review)?, fastest(review)?.over_baseline?))) {
+                    Some((review, row, over)) if row.verdict == Some("faster") => {
+                        (name(&review.summary.workload)) " is " em { (times(over.mid)) " as fast" } " with " (name(&row.name))
+                    },
+                    _ => "What holds, what does not, where to look next",
+                }
+            }
+            @for entry in entries { p class="lede" { a href=(entry.page) { (name(&entry.review.summary.workload)) } ": " (entry.review.answer.sentence) } }
+            div class="cards" {
+                a class="card" href="#workloads" { span class="k" { "Measured" } b { (entries.len()) " workloads" } span { "each a page of its own" } }
+                a class="card" href="#next" { span class="k" { "Best next target" } b { @if let Some(review) = first { (name(&review.answer.next.value)) } } span { @if let Some(review) = first { (review.answer.next.line) } } }
+                a class="card" href="#claims" { span class="k" { "Claims" } b { (hold) " of " (judged) " hold" } span { (claims.len() - judged) " more could not be judged by this run" } }
+                a class="card" href="#trust" { span class="k" { "Can it be trusted?" } b { (if failed > 0 { "Not all of it" } else { "Yes" }) } span { (notes) " notes in all" } }
+            }
+        }
+    }
+}
+
+fn workloads(entries: &[Entry]) -> Markup {
+    let ratios =
+        entries.iter().filter_map(|entry| fastest(entry.review)?.over_baseline).flat_map(|over| [over.low, over.high]);
+    let scale = Scale::of_factors(ratios, 1000.0);
+    let columns = [
+        ("", html! { "Workload" (hint("what it asks")) }),
+        ("n", html! { "Before" (hint("µs, baseline")) }),
+        ("n", html! { "Now" (hint("µs, fastest")) }),
+        ("pic f", html! { "Times as fast" (hint("log scale; grey band = noise")) (axis(&scale, "×")) }),
+        ("n", html! { "Ratio" (hint("paired by round")) }),
+        ("vd", html! { "Verdict" }),
+    ];
+    region(
+        "Workloads",
+        &html! {
+            table class="rows t-index" role="table" {
+                caption class="sr" { "The fastest row of each workload against its baseline" }
+                (heads(&columns))
+                tbody role="rowgroup" { @for entry in entries {
+                    @let review = entry.review;
+                    @let row = fastest(review);
+                    tr role="row" data-row=(review.summary.workload) {
+                        th role="rowheader" scope="row" class="lab" {
+                            b { a href=(entry.page) { (name(&review.summary.workload)) } " on " (name(&review.summary.fixture)) }
+                            span class="desc" { (review.summary.question) }
+                        }
+                        td role="cell" class="n" data-l="before, µs" { @if let Some(row) = baseline(review) { (number(row.us_per_file.mid)) span class="ci" { (name(&row.name)) } } }
+                        td role="cell" class="n" data-l="now, µs" { @if let Some(row) = row { b { (number(row.us_per_file.mid)) } span class="ci" { (name(&row.name)) } } }
+                        td role="cell" class="pic f" { (picture(44, &scale, &html! {
+                            (noise(&scale, review.band)) (grid(&scale))
+                            @match row.and_then(|row| row.over_baseline) {
+                                Some(over) => (interval(&scale, &over, 14, 16)),
+                                None => text class="ghost" x=(coordinate(scale.at(1.03))) y="27" { "no ratio" },
+                            }
+                        })) }
+                        td role="cell" class="n" data-l="times as fast" { @if let Some(over) = row.and_then(|row| row.over_baseline) {
+                            b { (times(over.mid)) } span class="ci" { (times_between(&over)) } span class="ci" { (sureness(over.confidence)) " sure" }
+                        } }
+                        td role="cell" class="vd" { @match row.and_then(|row| row.verdict) { Some(word) => (verdict(word)), None => span class="mut" { "nothing to compare" } } }
+                    }
+                } }
+            }
+        },
+    )
+}
+
+fn claims(entries: &[Entry]) -> Markup {
+    let failing: Vec<_> = all(entries)
+        .into_iter()
+        .filter(|(claim, _)| {
+            !matches!(
+                claim.verdict,
+                ClaimVerdict::Held | ClaimVerdict::Exceeded | ClaimVerdict::Unmeasured | ClaimVerdict::Unmeasurable
+            )
+        })
+        .collect();
+    html! {
+        @if failing.is_empty() { p { "No claim that was measured failed." } } @else {
+            (region("Claims that do not hold", &html! {
+                table class="num left open" {
+                    thead { tr { th scope="col" { "Claim" } th scope="col" { "What came of it" } th scope="col" { "Verdict" } } }
+                    tbody { @for (one, page) in failing {
+                        tr {
+                            th scope="row" { "“" (name(&one.claim.quote)) "”" span class="desc" { a href={ (page) "#" (one.claim.id) } { (one.claim.id) } " · " (one.source) ":" (one.claim.line) } }
+                            td { (name(&one.told)) }
+                            td { (chip(Tone::Warn, one.verdict.words())) }
+                        }
+                    } }
+                }
+            }))
+        }
+    }
+}
+
+fn next(entries: &[Entry]) -> Markup {
+    html! {
+        ul class="chk" { @for entry in entries {
+            li class="wide" { div { b { a href={ (entry.page) "#ceilings" } { (name(&entry.review.summary.workload)) } ": " (name(&entry.review.answer.next.value)) } span { (entry.review.answer.next.line) } } }
+        } }
+    }
+}
+
+fn trust(entries: &[Entry]) -> Markup {
+    let mut notes: Vec<(&str, Grade, &str, Vec<&Entry>)> = Vec::new();
+    for entry in entries {
+        for check in entry.review.trust.iter().filter(|check| check.grade != Grade::Pass) {
+            match notes.iter_mut().find(|note| note.0 == check.name && note.2 == check.told) {
+                Some(note) => note.3.push(entry),
+                None => notes.push((&check.name, check.grade, &check.told, vec![entry])),
+            }
+        }
+    }
+    html! {
+        @if notes.is_empty() { p { "All checks passed." } }
+        ul class="chk" { @for (what, grade, told, of) in notes {
+            li {
+                @match grade { Grade::Fail => (chip(Tone::Bad, "fail")), Grade::Absent => (chip(Tone::Flat, "absent")), _ => (chip(Tone::Warn, "note")) }
+                div {
+                    b { (name(what)) ": " @for (at, entry) in of.iter().enumerate() { @if at > 0 { ", " } a href={ (entry.page) "#trust" } { (name(&entry.review.summary.workload)) } } }
+                    span { (name(told)) }
+                }
+            }
+        } }
+    }
+}
+
+fn data(entries: &[Entry], files: &[RawFile], command: &str) -> Markup {
+    html! {
+        @for entry in entries.iter().filter(|entry| !entry.beside.is_empty()) {
+            p { (name(&entry.review.summary.workload)) ": " @for (at, (path, what)) in entry.beside.iter().enumerate() { @if at > 0 { ", " } a href=(path) { (what) } } }
+        }
+        (region("Raw data", &html! {
+            table class="num left files" {
+                thead { tr { th scope="col" { "File" } th scope="col" { "Holds" } th scope="col" { "Bytes" } th scope="col" { "SHA-256" } } }
+                tbody { @for file in files { tr { th scope="row" { a href=(file.path) { (file.path) } } td { (file.what) } td { (super::words::bytes(file.bytes)) } td { code { (file.sha256) } } } } }
+            }
+        }))
+        div class="cmd" {
+            pre id="cmd" role="region" aria-label="Commands" tabindex="0" { code { @if let Some(first) = entries.first() { (first.review.command) "\n" } (command) } }
+            button type="button" id="copy" hidden { "Copy" }
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! Can the numbers be trusted? Every sample in the order it was taken, what was checked, the machine, and what there
+//! was no instrument for: grey, with the reason, never nought.
+
+use super::Section;
+use super::mark::{Tone, chip, heads, hint, name, region};
+use super::words::{NARROW, coordinate, percent, sureness};
+use crate::review::{Grade, Review, Series};
+use crate::stats::median;
+use crate::summary::least_confidence;
+use maud::{Markup, html};
+
+/// The most rounds of a row, and of all rows together, that are drawn here.
+const DOTS: (usize, usize) = (300, 3000);
+
+pub(super) fn section(review: &Review) -> Section {
+    Section {
+        id: "trust",
+        short: "Trust",
+        question: "Can these numbers be trusted?",
+        answer: answer(review),
+        kept: checks(review),
+        rest: html! { (runs(review)) },
+    }
+}
+
+fn answer(review: &Review) -> Markup {
+    let sure = sureness(least_confidence(&review.summary.rows));
+    html! {
+        (review.answer.trust.value) ". "
+        "Rounds interleave all rows, in a shuffled order, each sample in a fresh process; bounds are at least " (sure)
+        " sure, and a difference below " (percent(review.band)) " counts as none."
+    }
+}
+
+fn checks(review: &Review) -> Markup {
+    let shown = |grade: Grade| match grade {
+        Grade::Pass => chip(Tone::Good, "pass"),
+        Grade::Note => chip(Tone::Warn, "note"),
+        Grade::Fail => chip(Tone::Bad, "fail"),
+        Grade::Absent => chip(Tone::Flat, "absent"),
+    };
+    html! {
+        div class="two eq" {
+            div { h3 { "What was checked?" }
+                @if review.trust.is_empty() { p { "Nothing." } }
+                ul class="chk" { @for check in &review.trust {
+                    li class=[(check.grade == Grade::Absent).then_some("absent")] {
+                        (shown(check.grade)) div { b { (name(&check.name)) } span { (name(&check.told)) } }
+                    }
+                } }
+            }
+            div { h3 { "On which machine?" }
+                dl class="fp" { @for (field, value) in &review.machine {
+                    div { dt { (field.replace('_', " ")) } dd { (name(value)) } }
+                } }
+                @if !review.absent.is_empty() {
+                    h3 { "What was there nothing to look with?" }
+                    dl class="fp absent" { @for (what, why) in &review.absent {
+                        div { dt { (what.replace('_', " ")) } dd { (name(why)) } }
+                    } }
+                }
+            }
+        }
+    }
+}
+
+fn runs(review: &Review) -> Markup {
+    if review.series.is_empty() {
+        return html! {};
+    }
+    let all: usize = review.series.iter().map(|series| series.rounds.len()).sum();
+    let widest =
+        review.series.iter().flat_map(|series| series.rounds.iter().map(|(round, _)| *round)).max().unwrap_or(0);
+    let columns = [
+        ("", html! { "Technique" }),
+        (
+            "pic",
+            html! { "Deviation from the median, round by round" (hint(&format!("a slow minute hits every row alike; rings lie beyond ±20{NARROW}%"))) },
+        ),
+        ("n", html! { "Rounds" }),
+        ("n", html! { "Spread" (hint("middle half")) }),
+        ("n", html! { "Drift" (hint("first to last")) }),
+    ];
+    html! {
+        h3 { "Did the machine change meanwhile?" }
+        (region("Every round in its order", &html! {
+            table class="rows t-runs" role="table" {
+                caption class="sr" { "Every sample in the order it was taken" }
+                (heads(&columns))
+                tbody role="rowgroup" { @for series in &review.series {
+                    tr role="row" data-row=(series.name) {
+                        th role="rowheader" scope="row" class="lab" { b { (name(&series.name)) } }
+                        td role="cell" class="pic" { (dots(series, widest, all)) }
+                        td role="cell" class="n" data-l="rounds" { (series.rounds.len()) }
+                        td role="cell" class="n" data-l="spread" { (percent(series.spread)) }
+                        td role="cell" class="n" data-l="drift" { @match series.drift {
+                            Some(drift) => { (if drift > 0.0 { "+" } else { "" }) (percent(drift)) },
+                            None => span class="mut" { "too few" },
+                        } }
+                    }
+                } }
+            }
+        }))
+    }
+}
+
+/// Each round's deviation; where they are too many, the median of so many in a row.
+fn dots(series: &Series, widest: u32, all: usize) -> Markup {
+    /// Pixels for a hundredth of the median, and the farthest that is drawn.
+    const STEEP: f64 = 0.75;
+    const FARTHEST: f64 = 15.0;
+    let us: Vec<f64> = series.rounds.iter().map(|(_, us)| *us).collect();
+    let mid = median(&us).unwrap_or(1.0);
+    let together = if series.rounds.len() > DOTS.0 || all > DOTS.1 { series.rounds.len().div_ceil(40) } else { 1 };
+    let points = series.rounds.chunks(together).map(|chunk| {
+        let us: Vec<f64> = chunk.iter().map(|(_, us)| *us).collect();
+        let away = (median(&us).unwrap_or(mid) / mid - 1.0) * 100.0 * STEEP;
+        let x = 1.0 + 98.0 * f64::from(chunk[0].0) / f64::from(widest.max(1));
+        (x, 19.0 - away.clamp(-FARTHEST, FARTHEST), away.abs() > FARTHEST)
+    });
+    html! {
+        svg class="d" width="100%" height="38" aria-hidden="true" focusable="false" {
+            line class="grid z" x1="0" x2="100%" y1="19" y2="19" {}
+            @for (x, y, is_far) in points {
+                circle class=(if is_far { "out" } else { "pt2" }) cx=(coordinate(x)) cy=(format!("{y:.1}")) r=(if is_far { "3" } else { "2.2" }) {}
+            }
+        }
+    }
+}
