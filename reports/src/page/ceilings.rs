@@ -28,7 +28,10 @@ pub(super) fn table(review: &Review) -> Markup {
     let all = targets.len();
     let unnamed = |phase: &str| review.phases.iter().any(|one| one.name == phase && one.kind == "unnamed");
     targets.retain(|target| {
-        ceiling(target.now).max(ceiling(target.start)) >= WORTH || target.tried.is_some() || unnamed(&target.phase)
+        ceiling(target.now).max(ceiling(target.start)) >= WORTH
+            || target.tried.is_some()
+            || target.tried_at_start.is_some()
+            || unnamed(&target.phase)
     });
     let left_out = all - targets.len();
     let tried = targets.iter().filter_map(|target| target.tried).map(|bounds| bounds.high);
@@ -84,8 +87,10 @@ pub(super) fn table(review: &Review) -> Markup {
                             td role="cell" class="n" data-l="start" { (cell(target.start)) }
                             td role="cell" class="n" data-l="tried" { @match &target.tried {
                                 Some(tried) => { b { (times(tried.mid)) } span class="ci" { (times_between(tried)) } },
-                                None => span class="mut" { "no stub" },
-                            } }
+                                None if target.tried_at_start.is_none() => span class="mut" { "no stub" },
+                                None => {},
+                            }
+                            @if let Some(tried) = &target.tried_at_start { span class="ci" { "start " (times(tried.mid)) " (" (times_between(tried)) ")" } } }
                         }
                     } }
                 }

@@ -43,6 +43,7 @@ pub fn of(run: &Run, plan: usize, others: &[Run], ledgers: &[Ledger], stacks: Op
         scaling: scaling::of(&look),
         trades: trades::of(&look),
         icicles,
+        series: super::series(run, plan),
         trust,
         machine: trust::machine(&look),
         absent: trust::absent(&look),
