@@ -11,6 +11,7 @@ pub static WORKLOADS: &[&Workload] = &[
     &batching::WORKLOAD,
     &buffers::WORKLOAD,
     &parity::WORKLOAD,
+    &blocks::WORKLOAD,
     &restore::WORKLOAD,
     &walk::WORKLOAD,
 ];

@@ -8,7 +8,7 @@ use crate::probes::Probes;
 use crate::probes::traced::{self, Traced};
 use crate::refusal::Refusal;
 use anyhow::{Context, Result};
-use reports::record::Reading;
+use reports::record::{Counted, Reading};
 use rustix::thread::{CpuSet, sched_setaffinity};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -150,7 +150,14 @@ pub fn run(errand: &Errand) -> Result<Answer> {
         return Ok(Answer::Flame(Box::new(taken)));
     }
     let reading = match probes {
-        Some(mut probes) => probes.counting(prepared.as_mut())?,
+        Some(mut probes) => {
+            let mut reading = probes.counting(prepared.as_mut())?;
+            let counts = reading.counts.get_or_insert_default();
+            for (name, number) in prepared.counted() {
+                counts.values.insert(name.to_owned(), Counted::Present(number));
+            }
+            reading
+        }
         None => reading(prepared.as_mut(), errand.pass == Pass::Phases)?,
     };
     prepared.settle(&site).context("settling what the work left in memory")?;

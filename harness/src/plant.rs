@@ -88,4 +88,8 @@ impl Prepared for Planted<'_> {
     fn calls(&self) -> Option<Calls> {
         self.row.calls()
     }
+
+    fn counted(&self) -> Vec<(&'static str, u64)> {
+        self.row.counted()
+    }
 }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const PARTS: &[&str] = &["codecs", "syscalls", "batching", "buffers", "parity"];
+const PARTS: &[&str] = &["codecs", "syscalls", "batching", "buffers", "blocks", "parity"];
 const JOBS: &[&str] = &["restore", "walk"];
 
 /// Modules that may hold unsafe code; ARCHITECTURE.md lists the same.

@@ -86,6 +86,12 @@ pub trait Technique: Sync + 'static {
     fn calls(&self, _ready: &Self::Ready) -> Option<Calls> {
         None
     }
+
+    /// What the work itself counted while it ran, by name: what no instrument outside can see. Asked after the work,
+    /// before it is settled.
+    fn counted(&self, _ready: &Self::Ready) -> Vec<(&'static str, u64)> {
+        Vec::new()
+    }
 }
 
 /// A technique whose kind of readiness nobody needs to know: what a table's row holds.
@@ -114,6 +120,10 @@ pub trait Prepared {
     }
     /// The file system calls that one run of the work makes.
     fn calls(&self) -> Option<Calls>;
+    /// What the work itself counted.
+    fn counted(&self) -> Vec<(&'static str, u64)> {
+        Vec::new()
+    }
 }
 
 impl<T: Technique> AnyTechnique for T {
@@ -159,6 +169,10 @@ impl<T: Technique> Prepared for Readied<'_, T> {
 
     fn calls(&self) -> Option<Calls> {
         self.technique.calls(&self.ready)
+    }
+
+    fn counted(&self) -> Vec<(&'static str, u64)> {
+        self.technique.counted(&self.ready)
     }
 }
 
