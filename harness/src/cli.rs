@@ -1,7 +1,7 @@
 //! The command line: words in, text or one JSON document out, and an exit code that scripts can read.
 
 use crate::ask::{Ask, Rounds};
-use crate::catalogue::{ALONE, choose_among, peer};
+use crate::catalogue::{choose_among, is_for_one_step, peer};
 use crate::compare::{self, CompareArgs};
 use crate::export::{self, ExportArgs};
 use crate::flame::show::{FlameArgs, flame};
@@ -114,7 +114,7 @@ struct RunArgs {
     /// WORKLOAD or WORKLOAD/ROW; everything if left away. One row brings its baseline and its floor along
     rows: Vec<String>,
     /// Only the baseline, what it were without a phase, the ladder and the rows that end it, the peers and the floor:
-    /// no step alone
+    /// no step alone, and none left out
     #[arg(long)]
     ladder: bool,
     /// Rows that stand aside too: `assay list WORKLOAD` marks them
@@ -277,7 +277,7 @@ fn run(arguments: RunArgs, telling: Telling) -> Result<Said> {
         for choice in &mut choices {
             let baseline = choice.workload.baseline().name;
             choice.variants.retain(|variant| {
-                !variant.name.starts_with(ALONE) && variant.stub.is_none_or(|stub| stub.of == baseline)
+                !is_for_one_step(variant.name) && variant.stub.is_none_or(|stub| stub.of == baseline)
             });
         }
     }

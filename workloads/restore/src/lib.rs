@@ -5,7 +5,7 @@
 //! demand ("ALWAYS performed, no shortcuts"): it is a phase like any other.
 //!
 //! The ladder goes from what the post-mortem found, step by step, to the best row. `only-` rows take one step alone
-//! on the baseline. Then come the peers, the rows with a phase taken away, and the floor: the same files from memory.
+//! on the baseline, `all-but-` rows leave one step out of the whole ladder. Then come the peers, the rows with a phase taken away, and the floor: the same files from memory.
 
 mod catalogue;
 mod floor;
@@ -55,6 +55,7 @@ const UP_FRONT: Restore = Restore { directories: UpFront, ..FEWER };
 const WORKERS: Restore = Restore { crew: Crew::EachProcessor, ..UP_FRONT };
 const BLAKE3: Restore = Restore { hash: Hash::Blake3, ..WORKERS };
 const PACK: Restore = Restore { layout: BLOCKS, ..BLAKE3 };
+const HARDLINKS: Restore = Restore { duplicates: Duplicates::Linked, ..PACK };
 const BLOCKS: Layout = Layout::Pack { block: 256 << 10 };
 
 /// The best row's knobs, for those who turn them further.
@@ -104,7 +105,7 @@ pub static WORKLOAD: Workload = Workload {
         variant("workers", &WORKERS, "and a worker for each processor"),
         variant("blake3", &BLAKE3, "and BLAKE3 instead of SHA-256"),
         variant("pack", &PACK, "and one pack of 256 KiB blocks instead of loose objects"),
-        variant("hardlinks", &Restore { duplicates: Duplicates::Linked, ..PACK }, "and duplicates as hard links"),
+        variant("hardlinks", &HARDLINKS, "and duplicates as hard links"),
         variant("only-pooled", &Restore { buffers: Buffers::Pooled, ..GZIP }, "the baseline with pooled buffers"),
         variant(
             "only-whole",
@@ -139,6 +140,34 @@ pub static WORKLOAD: Workload = Workload {
             &Restore { duplicates: Duplicates::Linked, ..GZIP },
             "the baseline with duplicates as hard links",
         ),
+        variant(
+            "all-but-zstd",
+            &Restore { codec: Codec::Gzip { level: 6 }, ..HARDLINKS },
+            "the ladder's end with gzip",
+        ),
+        variant(
+            "all-but-pooled",
+            &Restore { buffers: Buffers::Fresh, ..HARDLINKS },
+            "the ladder's end with fresh buffers: a pack asks for none",
+        ),
+        variant(
+            "all-but-whole",
+            &Restore { whole: false, context: Context::Fresh, ..HARDLINKS },
+            "the ladder's end with a fresh context a block",
+        ),
+        variant(
+            "all-but-fewer-calls",
+            &Restore { way: Way::SevenCalls, naming: Naming::Absolute, ..HARDLINKS },
+            "the ladder's end with seven calls a file",
+        ),
+        variant(
+            "all-but-dirs-up-front",
+            &Restore { directories: OnDemand, ..HARDLINKS },
+            "the ladder's end with directories on demand",
+        ),
+        variant("all-but-workers", &Restore { crew: Crew::Alone, ..HARDLINKS }, "the ladder's end by one worker"),
+        variant("all-but-blake3", &Restore { hash: Hash::Sha256, ..HARDLINKS }, "the ladder's end with SHA-256"),
+        variant("all-but-pack", &Restore { layout: Layout::Loose, ..HARDLINKS }, "the ladder's end from loose objects"),
         variant("best", &PACK, "all steps that help and cost no promise but atomicity"),
         variant("best-atomic", &Restore { way: Way::TmpFile, ..PACK }, "the best that never shows a half-written file"),
         variant("tar-zstd", &TAR_ZSTD, "a peer: GNU tar from one zstd stream; verifies no hash"),
