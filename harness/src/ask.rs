@@ -1,6 +1,7 @@
 //! What a user asks of a run.
 
 use crate::catalogue::Choice;
+use crate::file_system::Wish;
 use crate::progress::Telling;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -18,6 +19,9 @@ pub struct Ask {
     pub rounds: Rounds,
     /// Where to work; none means memory if there is room, else beside the records.
     pub scratch: Option<PathBuf>,
+    /// The file systems that sources and targets shall stand on; none means that of the scratch place, and sources
+    /// where they lie.
+    pub wishes: Vec<Wish>,
     /// Whether what is read shall come from the disk.
     pub cold: bool,
     /// The processors that every row must stay on.

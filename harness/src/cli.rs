@@ -4,6 +4,7 @@ use crate::ask::{Ask, Rounds};
 use crate::catalogue::{choose_among, is_for_one_step, peer};
 use crate::compare::{self, CompareArgs};
 use crate::export::{self, ExportArgs};
+use crate::file_system::{Kind, Wish};
 use crate::flame::show::{FlameArgs, flame};
 use crate::gate::{self, GateArgs};
 use crate::history::{self, HistoryArgs};
@@ -132,7 +133,11 @@ struct RunArgs {
     /// Where to work: an empty or new directory [default: memory if there is room, else beside the records]
     #[arg(long, value_name = "DIR")]
     scratch: Option<PathBuf>,
-    /// Drop the page cache before each sample, so that what is read comes from the disk (needs root)
+    /// On file systems of these kinds, one after the other, each made for the run and gone after it (needs root). Trees
+    /// are made anew on each. The image lies in the scratch place: in memory, unless --scratch names a disk
+    #[arg(long = "fs", value_name = "KIND,…", value_enum, value_delimiter = ',')]
+    fs: Vec<Kind>,
+    /// Drop the page cache, names and inodes before each sample, so that what is read comes from the disk (needs root)
     #[arg(long)]
     cold: bool,
     /// Keep every row on these processors: 0, or 0,1, or 0-3 [default: the kernel chooses]
@@ -303,6 +308,7 @@ fn run(arguments: RunArgs, telling: Telling) -> Result<Said> {
         fixtures: arguments.on,
         rounds,
         scratch: arguments.scratch,
+        wishes: arguments.fs.into_iter().map(|kind| Wish { kind: Some(kind) }).collect(),
         cold: arguments.cold,
         pin: arguments.pin.map(|pin| pin.0),
         wait: arguments.wait,

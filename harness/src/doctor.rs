@@ -1,6 +1,7 @@
 //! `assay doctor`: what this machine can and cannot measure, and how to mend each.
 
 use crate::cli::{Said, width};
+use crate::file_system::{self, Kind};
 use crate::probes::{PROBES, Probe};
 use crate::scratch::{default_place, filesystem, free};
 use crate::{catalogue, flame, home, machine};
@@ -61,6 +62,7 @@ fn findings() -> Vec<Finding> {
             "only root may drop the page cache: run as root",
         ),
         quiet(),
+        file_systems(root),
     ];
     let peers = [
         ("tar", "apt-get install tar", "the peer rows of restore"),
@@ -115,6 +117,31 @@ fn flames() -> [Finding; 3] {
              kernel.perf_event_paranoid=1",
         ),
     ]
+}
+
+/// What `--fs` can make, and what a run could not give back.
+fn file_systems(root: bool) -> Finding {
+    const WHAT: &str = "file systems (--fs)";
+    let left = file_system::left_behind();
+    if !left.is_empty() {
+        let told = format!("a run that still goes on, or a process that it left, keeps {}", left.join(", "));
+        return Finding { what: WHAT, state: "note", told };
+    }
+    let (mut here, mut lacking) = (Vec::new(), Vec::new());
+    for kind in Kind::ALL {
+        match kind.maker() {
+            Ok(_) => here.push(kind.name()),
+            Err(absent) => lacking.push(format!("{absent}")),
+        }
+    }
+    if !root {
+        return finding(WHAT, false, "", format!("only root may mount them: run as root ({})", here.join(", ")));
+    }
+    Finding {
+        what: WHAT,
+        state: if lacking.is_empty() { "ok" } else { "note" },
+        told: [vec![here.join(", ")], lacking].concat().join("; "),
+    }
 }
 
 fn stopwatch() -> Finding {

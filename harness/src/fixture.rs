@@ -5,7 +5,7 @@ use crate::home;
 use crate::progress::{Progress, Telling};
 use crate::refusal::Refusal;
 use crate::say::say;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use fixtures::{Fixture, Recipe, Tally};
 use reports::table::{Align, Table};
 use serde_json::json;
@@ -26,6 +26,18 @@ pub fn ready(name: &str, telling: Telling) -> Result<Fixture> {
     }
     verify(&fixture)?;
     Ok(fixture)
+}
+
+/// A fixture that is known, made once more in a directory that does not exist yet.
+pub fn make_at(fixture: &Fixture, name: &str, dir: &Path, telling: Telling) -> Result<Fixture> {
+    let recipe = recipe(name)?;
+    let progress = Progress::begin(telling, "fixture");
+    let made = fixtures::make(&recipe, dir, &|made| {
+        let words = format!("{} {}/{} files", recipe.name, made.files_done, made.files);
+        progress.at(made.bytes_done, made.bytes, &words);
+    })?;
+    ensure!(made.digest == fixture.digest, "the recipe {name} was changed while it was made");
+    Ok(Fixture { dir: dir.to_owned(), note: None, ..fixture.clone() })
 }
 
 /// Holds a made tree against its digest: every row would agree with a damaged source, and no test would notice.

@@ -14,6 +14,7 @@ pub mod flame;
 pub mod gate;
 pub mod probes;
 
+pub mod file_system;
 pub mod home;
 pub mod machine;
 pub mod pace;

@@ -3,6 +3,7 @@
 use crate::ask::{Ask, Rounds};
 use crate::catalogue::Choice;
 use crate::child::{Ended, send};
+use crate::file_system::{self, Room, Wish};
 use crate::once::{Answer, Errand, Pass, list_of};
 use crate::pace::{Pace, clock_of, now};
 use crate::probes::hold::Holder;
@@ -40,15 +41,23 @@ pub struct Done {
 
 /// Runs what was asked, and writes it down sample by sample.
 pub fn run(ask: &Ask) -> Result<Done> {
-    let entries = entries(ask)?;
+    // Before any thread: who makes a tree on a file system of ours must see it.
+    let withdrawn = if ask.wishes.is_empty() { Ok(()) } else { file_system::withdraw() };
+    let wishes = if ask.wishes.is_empty() { vec![Wish::default()] } else { ask.wishes.clone() };
+    let mut entries = entries(ask, &wishes)?;
     // Until here Ctrl-C just ends the command: a fixture that is half made is swept by who makes the next.
     signals::listen()?;
-    let need = 3 * entries.iter().map(|entry| entry.fixture.tally.bytes).max().unwrap_or(0) + (256 << 20);
+    let need = entries.iter().map(Entry::need).max().unwrap_or(0);
     let place = ask.scratch.clone().unwrap_or_else(|| default_place(need));
     let scratch = Scratch::take(&place)?;
     let filesystem = filesystem(scratch.path());
+    let left_out = leave_out(&mut entries, file_system::refused(&wishes, ask.cold, &withdrawn, scratch.path()))?;
     refuse_what_cannot_be(ask, &filesystem, scratch.path(), need)?;
     let mut record = Record::create(ask, &entries, &filesystem, scratch.path())?;
+    for note in left_out {
+        say(&format!("left out: {note}"));
+        record.note(&format!("left out: {note}"))?;
+    }
     let mut exit = Exit::Fine;
     let mut how = "complete";
     let mut holder: Option<Holder> = None;
@@ -57,7 +66,14 @@ pub fn run(ask: &Ask) -> Result<Done> {
             Rounds::Count(_) => Duration::ZERO,
             Rounds::Budget(all) => all / u32::try_from(entries.len()).unwrap_or(u32::MAX),
         };
-        let mut trial = Trial::begin(ask, entry, at, budget, &scratch)?;
+        let granted =
+            entry.wish.grant(&scratch.path().join(format!("fs-{at}")), &entry.fixture, &entry.recipe, ask.telling)?;
+        let entry = &Entry {
+            fixture: granted.as_ref().map_or(&entry.fixture, |granted| &granted.fixture).clone(),
+            ..entry.clone()
+        };
+        let place = granted.as_ref().map_or(scratch.path(), |granted| &granted.place);
+        let mut trial = Trial::begin(ask, entry, at, budget, place)?;
         trial.get_ready(&mut record)?;
         if let Some(holder) = holder.take() {
             holder.wait()?;
@@ -91,22 +107,51 @@ pub fn run(ask: &Ask) -> Result<Done> {
     Ok(Done { record: record.path, exit })
 }
 
-/// One workload on one fixture.
+/// One workload on one fixture, on one file system.
+#[derive(Clone)]
 struct Entry {
     choice: Choice,
+    /// The name or the file of the fixture's recipe.
+    recipe: String,
     fixture: Fixture,
+    wish: Wish,
 }
 
-fn entries(ask: &Ask) -> Result<Vec<Entry>> {
+impl Entry {
+    /// The bytes that must be free in the scratch place.
+    fn need(&self) -> u64 {
+        match self.wish.kind {
+            None => 3 * self.fixture.tally.bytes + (256 << 20),
+            Some(_) => Room::of(&self.fixture.tally).least(),
+        }
+    }
+}
+
+fn entries(ask: &Ask, wishes: &[Wish]) -> Result<Vec<Entry>> {
     let mut entries = Vec::new();
     for choice in &ask.choices {
         let own = vec![choice.workload.fixtures[0].to_owned()];
         for name in if ask.fixtures.is_empty() { &own } else { &ask.fixtures } {
             let fixture = crate::fixture::ready(name, ask.telling)?;
-            entries.push(Entry { choice: choice.clone(), fixture });
+            for wish in wishes {
+                let (choice, recipe, fixture) = (choice.clone(), name.clone(), fixture.clone());
+                entries.push(Entry { choice, recipe, fixture, wish: *wish });
+            }
         }
     }
     Ok(entries)
+}
+
+/// Takes those entries away whose wishes cannot be granted here, and says why. Where none is left, that is an error.
+fn leave_out(entries: &mut Vec<Entry>, refused: Vec<(Wish, technique::Absent)>) -> Result<Vec<String>> {
+    entries.retain(|entry| refused.iter().all(|(wish, _)| entry.wish != *wish));
+    match refused.first() {
+        Some((wish, absent)) if entries.is_empty() => {
+            let what = format!("nothing that was asked for can be had here; {}: {}", wish.word(), absent.why);
+            Err(Refusal::unfit(what, absent.mend.clone()))
+        }
+        _ => Ok(refused.into_iter().map(|(wish, absent)| format!("{}: {absent}", wish.word())).collect()),
+    }
 }
 
 fn refuse_what_cannot_be(ask: &Ask, filesystem: &str, scratch: &Path, need: u64) -> Result<()> {
@@ -116,7 +161,7 @@ fn refuse_what_cannot_be(ask: &Ask, filesystem: &str, scratch: &Path, need: u64)
             "run as root, or leave --cold away",
         ));
     }
-    if ask.cold && filesystem == "tmpfs" {
+    if ask.cold && filesystem == "tmpfs" && ask.wishes.is_empty() {
         let place = scratch.display();
         return Err(Refusal::usage(
             format!("--cold means nothing at {place}: a tmpfs is memory and has no disk below it"),
@@ -160,7 +205,7 @@ impl Record {
             machine: machine::fingerprint(scratch),
             mark_ns: technique::lap::cost_of_mark_ns(),
             phases: phases(),
-            plan: entries.iter().map(|entry| plan(ask, entry, filesystem)).collect(),
+            plan: entries.iter().map(|entry| plan(ask, entry, &entry.wish.name(filesystem))).collect(),
         })))?;
         std::fs::rename(&unfinished, &record.path).with_context(|| format!("naming {}", record.path.display()))?;
         if cfg!(debug_assertions) {
@@ -253,8 +298,8 @@ struct Trial<'a> {
 }
 
 impl<'a> Trial<'a> {
-    fn begin(ask: &'a Ask, entry: &'a Entry, at: usize, budget: Duration, scratch: &Scratch) -> Result<Trial<'a>> {
-        let stage = Stage::set(scratch, &format!("trial-{at}"))?;
+    fn begin(ask: &'a Ask, entry: &'a Entry, at: usize, budget: Duration, place: &Path) -> Result<Trial<'a>> {
+        let stage = Stage::set_in(place, &format!("trial-{at}"))?;
         let errand = stage.errand(entry.choice.workload.name, "", &entry.fixture);
         let errand = Errand { cold: ask.cold, pin: ask.pin.clone(), ..errand };
         let expected = (entry.choice.workload.expected)(&errand.site()).context("reading what should come out")?;
@@ -269,7 +314,7 @@ impl<'a> Trial<'a> {
             out: HashSet::new(),
             rounds: 0,
             trash: 0,
-            trash_limit: TRASH_LIMIT.min(free(scratch.path())? / 3),
+            trash_limit: TRASH_LIMIT.min(free(place)? / 3),
             removed_early: false,
             failed: false,
         })
@@ -468,7 +513,7 @@ impl<'a> Trial<'a> {
         if let Some(stale) = self.stage.stale() {
             clear_away(record, stale)?;
         }
-        self.trash += self.entry.fixture.tally.bytes;
+        self.trash += Room::of(&self.entry.fixture.tally).weight();
         self.errand.target = self.stage.fresh()?;
         Ok(())
     }

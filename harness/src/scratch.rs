@@ -143,7 +143,7 @@ pub struct Mount {
 /// What is mounted at a place, by the kernel's table.
 pub fn mount_of(place: &Path) -> Option<Mount> {
     let place = place.ancestors().find(|path| path.exists())?.canonicalize().ok()?;
-    let table = std::fs::read_to_string("/proc/self/mountinfo").ok()?;
+    let table = std::fs::read_to_string("/proc/thread-self/mountinfo").ok()?;
     table
         .lines()
         .filter_map(|line| {

@@ -2,6 +2,7 @@
 
 use crate::once::{Errand, Pass};
 use crate::plant::Plant;
+use crate::progress::Telling;
 use crate::refusal::Refusal;
 use crate::removal::remove_tree;
 use crate::scratch::{Scratch, filesystem};
@@ -16,15 +17,22 @@ pub struct Stage {
     on_tmpfs: bool,
     target: PathBuf,
     used: u32,
+    /// A tree of its own; none where the fixture is read where it lies.
+    source: Option<PathBuf>,
 }
 
 impl Stage {
     /// Sets a new stage of that name.
     pub fn set(scratch: &Scratch, name: &str) -> Result<Stage> {
-        let dir = scratch.path().join(name);
+        Stage::set_in(scratch.path(), name)
+    }
+
+    /// The same, anywhere that is ours.
+    pub fn set_in(place: &Path, name: &str) -> Result<Stage> {
+        let dir = place.join(name);
         std::fs::create_dir_all(dir.join("kept")).with_context(|| format!("making {}", dir.display()))?;
         let on_tmpfs = filesystem(&dir) == "tmpfs";
-        Ok(Stage { target: dir.join("target"), dir, on_tmpfs, used: 0 })
+        Ok(Stage { target: dir.join("target"), dir, on_tmpfs, used: 0, source: None })
     }
 
     /// Sets a stage whose path has always the same length, wherever the scratch place is: a longer path is another
@@ -42,6 +50,15 @@ impl Stage {
         Stage::set(scratch, &format!("{name}-{}", "x".repeat(pad)))
     }
 
+    /// Gives the stage a tree of its own, the fixture made once more: its path is then as long as the stage's, whatever
+    /// the length of that at which fixtures lie. A row that reads its source under the clock counts by that length.
+    pub fn with_source(mut self, fixture: &Fixture, recipe: &str) -> Result<Stage> {
+        let source = self.dir.join("source");
+        crate::fixture::make_at(fixture, recipe, &source, Telling::Silent)?;
+        self.source = Some(source);
+        Ok(self)
+    }
+
     /// An errand on this stage: to get ready, unless another pass is set.
     pub fn errand(&self, workload: &str, variant: &str, fixture: &Fixture) -> Errand {
         Errand {
@@ -52,7 +69,7 @@ impl Stage {
             cold: false,
             pin: None,
             plant: Plant::default(),
-            source: fixture.dir.clone(),
+            source: self.source.as_ref().unwrap_or(&fixture.dir).clone(),
             target: self.target.clone(),
             kept: self.dir.join("kept"),
             tally: fixture.tally,

@@ -1,0 +1,144 @@
+//! Conditions: file systems that are made for a run, cold caches; real ones, and nothing of them stays.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod common;
+
+use common::{Home, gone, text};
+use harness::file_system::left_behind;
+use rustix::process::{Pid, Signal, geteuid, kill_process};
+use serde_json::Value;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+/// Whether this machine has the file system, and we may mount it; tells where not.
+fn have(kind: &str) -> bool {
+    let known = || fs::read_to_string("/proc/filesystems").unwrap_or_default().lines().any(|line| line.ends_with(kind));
+    let maker = kind == "tmpfs" || Path::new("/usr/sbin").join(format!("mkfs.{kind}")).is_file();
+    if !geteuid().is_root() {
+        technique::absent::skip("root", "only root may mount");
+        return false;
+    }
+    if !maker || !known() {
+        technique::absent::skip(kind, "it cannot be made here");
+    }
+    maker && known()
+}
+
+/// What is mounted, as everybody else sees it.
+fn mounts() -> String {
+    fs::read_to_string("/proc/self/mountinfo").unwrap()
+}
+
+fn run(home: &Home, more: &[&str]) -> (i32, Value) {
+    let words = ["run", "walk/best", "walk/find", "--on", "tiny", "--rounds", "1", "--wait", "0s", "--scratch"];
+    home.json(&[&words[..], &[home.scratch().as_str()], more].concat())
+}
+
+#[test]
+fn each_file_system_is_made_measured_and_gone() {
+    let home = Home::new();
+    let kinds: Vec<&str> = ["tmpfs", "ext4", "xfs", "btrfs"].into_iter().filter(|kind| have(kind)).collect();
+    if kinds.is_empty() {
+        return;
+    }
+    let (code, document) = run(&home, &["--fs", &kinds.join(",")]);
+    assert_eq!(code, 0, "{document}");
+    let run = reports::read(&home.record()).unwrap();
+    let conditions: Vec<&str> = run.header.plan.iter().map(|plan| plan.condition.filesystem.as_str()).collect();
+    assert_eq!(conditions.len(), kinds.len());
+    for (condition, kind) in conditions.iter().zip(&kinds) {
+        assert!(condition.starts_with(kind), "{condition}");
+        assert_eq!(condition.contains("(image on "), *kind != "tmpfs", "{condition}");
+    }
+    for at in 0..kinds.len() {
+        assert!(run.samples.iter().any(|sample| sample.plan == at && sample.variant == "best"), "{at}");
+    }
+    let said = text(&home.run(&["show"]).stdout);
+    assert!(conditions.iter().all(|condition| said.contains(condition)), "{said}");
+    assert!(gone(&home.scratch()), "the scratch place is left");
+}
+
+#[test]
+fn a_cold_run_leaves_memory_out_and_says_so() {
+    if !have("ext4") {
+        return;
+    }
+    let home = Home::new();
+    let (code, document) = run(&home, &["--fs", "tmpfs,ext4", "--cold"]);
+    assert_eq!(code, 0, "{document}");
+    let notes = document["notes"].to_string();
+    assert!(notes.contains("left out: tmpfs: it is memory, and nothing on it is cold"), "{notes}");
+    let read = reports::read(&home.record()).unwrap();
+    let plan: Vec<_> = read.header.plan.iter().map(|plan| plan.condition.to_string()).collect();
+    assert!(plan.len() == 1 && plan[0].starts_with("ext4") && plan[0].contains("cold cache"), "{plan:?}");
+    // And where nothing else is asked for, that is no run at all.
+    let other = Home::new();
+    let (code, document) = run(&other, &["--fs", "tmpfs", "--cold"]);
+    assert_eq!(code, 4);
+    assert!(document["error"].as_str().unwrap().contains("nothing on it is cold"), "{document}");
+}
+
+#[test]
+fn nothing_stays_mounted_after_a_kill_and_the_next_run_sweeps() {
+    if !have("ext4") {
+        return;
+    }
+    let home = Home::new();
+    let before = mounts();
+    let devices = || left_behind().into_iter().filter(|device| device.contains(&home.scratch())).count();
+    let mut child = home
+        .assay()
+        .args(["run", "walk/best", "--on", "tiny", "--budget", "60s", "--wait", "0s", "--fs", "ext4", "--scratch"])
+        .arg(home.scratch())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let samples = || {
+        let runs = fs::read_dir(home.path("home/runs")).into_iter().flatten().flatten();
+        runs.filter_map(|run| fs::read_to_string(run.path().join("record.jsonl")).ok())
+            .any(|record| record.contains("\"kind\":\"sample\""))
+    };
+    let until = |what: &dyn Fn() -> bool| {
+        (0..1200).any(|_| {
+            std::thread::sleep(Duration::from_millis(50));
+            what()
+        })
+    };
+    assert!(until(&samples), "no sample was taken");
+    assert_eq!(mounts(), before, "a mount is seen by others");
+    assert_eq!(devices(), 1, "the run works on a loop device: {:?}", left_behind());
+    kill_process(Pid::from_child(&child), Signal::KILL).unwrap();
+    child.wait().unwrap();
+    assert!(until(&|| devices() == 0), "the loop device stays: {:?}", left_behind());
+    assert_eq!(mounts(), before);
+    assert!(!gone(&home.scratch()), "a killed run cannot remove its image");
+    let (code, document) = run(&home, &["--fs", "ext4"]);
+    assert_eq!(code, 0, "{document}");
+    assert_eq!(fs::read_dir(home.scratch()).unwrap().count(), 0, "the next run sweeps it");
+}
+
+#[test]
+fn who_is_not_root_is_told() {
+    let home = Home::new();
+    let program = home.path("assay");
+    fs::copy(env!("CARGO_BIN_EXE_assay"), &program).unwrap();
+    for dir in [home.dir.path(), &home.path("home")] {
+        fs::set_permissions(dir, Permissions::from_mode(0o777)).unwrap();
+    }
+    let mut command = Command::new(&program);
+    command.args(["run", "walk/best", "--on", "tiny", "--rounds", "1", "--fs", "tmpfs,ext4", "--scratch"]);
+    command.arg(home.scratch()).env("ASSAY_HOME", home.path("other")).current_dir(home.dir.path());
+    if geteuid().is_root() {
+        command.uid(65534).gid(65534);
+    }
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(4), "{}", text(&output.stdout));
+    let said = text(&output.stderr);
+    assert!(said.contains("only root may mount") && said.contains("run as root"), "{said}");
+    assert!(gone(&home.scratch()));
+}
