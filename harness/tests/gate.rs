@@ -116,6 +116,32 @@ fn a_write_of_64_kib_where_4_were_goes_red() {
     assert_eq!((code, failures(&document)), (1, expected.to_vec()), "{document}");
 }
 
+/// A walk reads its source under the clock, and a path is memory: neither the length of the scratch place's path nor
+/// that of the place at which fixtures lie may show in what is counted.
+#[test]
+fn rows_that_read_their_source_count_the_same_wherever_it_lies() {
+    let gates = Gates::new();
+    let rows = r#"["walk/only-one-thread", "walk/best-1-thread", "walk/walkdir", "walk/floor-1-thread"]"#;
+    gates.write("exact.toml", &format!("what = \"w\"\nkind = \"exact\"\nfixture = \"tiny\"\nrows = {rows}\n"));
+    let at = |place: &str, home: &str, more: &[&str]| {
+        let [gates_dir, place, elsewhere] = ["gates", place, home].map(|name| gates.home.path(name));
+        let mut command = gates.home.assay();
+        command.args(["gate", "--json", "--gates"]).arg(gates_dir).arg("--scratch").arg(place).args(more);
+        command.env("ASSAY_HOME", elsewhere).output().unwrap()
+    };
+    let blessed = at("s", "home", &["--bless"]);
+    if blessed.status.code() == Some(4) {
+        return skip("tracefs", &text(&blessed.stdout));
+    }
+    assert_eq!(blessed.status.code(), Some(0), "{}{}", text(&blessed.stdout), text(&blessed.stderr));
+    for (place, home) in [("s", "another home, of a longer path"), ("a scratch place of a rather longer path", "home")]
+    {
+        let held = at(place, home, &[]);
+        let document: Value = serde_json::from_slice(&held.stdout).unwrap();
+        assert_eq!((held.status.code(), failures(&document)), (Some(0), vec![]), "{place}: {document}");
+    }
+}
+
 #[test]
 fn a_baseline_of_something_else_is_no_baseline() {
     let gates = Gates::new();

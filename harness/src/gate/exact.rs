@@ -45,6 +45,8 @@ pub fn rows(gate: &Gate) -> Result<Vec<Held>> {
 pub struct Ground<'a> {
     /// The tree.
     pub fixture: &'a Fixture,
+    /// The name or the file of its recipe.
+    pub recipe: &'a str,
     /// A place to work.
     pub scratch: &'a Scratch,
     /// Something to add to each run.
@@ -81,9 +83,8 @@ pub fn measure(rows: &[Held], ground: &mut Ground) -> Result<Measured> {
         let name = format!("{}/{}", workload.name, variant.name);
         progress.at(done as u64, rows.len() as u64, &name);
         if !ground.stages.contains_key(workload.name) {
-            ground
-                .stages
-                .insert(workload.name, Stage::set_at_length(ground.scratch, &format!("gate-{}", workload.name))?);
+            let stage = Stage::set_at_length(ground.scratch, &format!("gate-{}", workload.name))?;
+            ground.stages.insert(workload.name, stage.with_source(ground.fixture, ground.recipe)?);
         }
         match count(workload, variant, ground)? {
             Ok((counts, workers)) => {

@@ -167,7 +167,8 @@ fn exactly(file: &File, arguments: &GateArgs, telling: Telling) -> Result<Judged
     let scratch = Scratch::take(&place)?;
     let plant = arguments.plant.unwrap_or_default();
     let limit = arguments.limit;
-    let mut ground = Ground { fixture: &fixture, scratch: &scratch, plant, limit, telling, stages: BTreeMap::new() };
+    let (fixture, recipe, scratch) = (&fixture, file.gate.fixture.as_str(), &scratch);
+    let mut ground = Ground { fixture, recipe, scratch, plant, limit, telling, stages: BTreeMap::new() };
     let measured = exact::measure(&rows, &mut ground)?;
     let depends = depends::depends()?;
     if arguments.bless {
