@@ -63,6 +63,12 @@ fn findings() -> Vec<Finding> {
         ),
         quiet(),
         file_systems(root),
+        finding(
+            "slow source (--latency)",
+            root && Path::new("/dev/fuse").exists(),
+            "by /dev/fuse",
+            "needs root and /dev/fuse: run as root; modprobe fuse",
+        ),
     ];
     let peers = [
         ("tar", "apt-get install tar", "the peer rows of restore"),

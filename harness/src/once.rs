@@ -30,6 +30,9 @@ pub struct Errand {
     pub pass: Pass,
     /// Whether what is read shall be dropped from the page cache first.
     pub cold: bool,
+    /// Whether the source lies on a slow file system, which is to be slow from the clock's start.
+    #[serde(default)]
+    pub slow: bool,
     /// The processors that it must stay on.
     #[serde(default)]
     pub pin: Option<Vec<usize>>,
@@ -140,6 +143,9 @@ pub fn run(errand: &Errand) -> Result<Answer> {
         prepared = Box::new(Planted::new(prepared, errand.plant, &site)?);
     }
     set_cache(&site, errand.cold)?;
+    if errand.slow {
+        crate::file_system::arm(&site.source)?;
+    }
     let_threads_sleep()?;
     if let Pass::Flame(kind) = errand.pass {
         let taken = match flame::take(prepared.as_mut(), kind) {

@@ -3,7 +3,7 @@
 use crate::ask::{Ask, Rounds};
 use crate::catalogue::Choice;
 use crate::child::{Ended, send};
-use crate::file_system::{self, Room, Wish};
+use crate::file_system::{self, Room, Slow, Wish};
 use crate::once::{Answer, Errand, Pass, list_of};
 use crate::pace::{Pace, clock_of, now};
 use crate::probes::hold::Holder;
@@ -73,7 +73,8 @@ pub fn run(ask: &Ask) -> Result<Done> {
             ..entry.clone()
         };
         let place = granted.as_ref().map_or(scratch.path(), |granted| &granted.place);
-        let mut trial = Trial::begin(ask, entry, at, budget, place)?;
+        let slow = granted.as_ref().and_then(|granted| granted.slow.as_ref());
+        let mut trial = Trial::begin(ask, entry, at, budget, place, slow)?;
         trial.get_ready(&mut record)?;
         if let Some(holder) = holder.take() {
             holder.wait()?;
@@ -286,6 +287,7 @@ struct Trial<'a> {
     at: usize,
     budget: Duration,
     stage: Stage,
+    slow: Option<&'a Slow>,
     errand: Errand,
     expected: Outcome,
     out: HashSet<&'static str>,
@@ -298,17 +300,28 @@ struct Trial<'a> {
 }
 
 impl<'a> Trial<'a> {
-    fn begin(ask: &'a Ask, entry: &'a Entry, at: usize, budget: Duration, place: &Path) -> Result<Trial<'a>> {
+    fn begin(
+        ask: &'a Ask,
+        entry: &'a Entry,
+        at: usize,
+        budget: Duration,
+        place: &Path,
+        slow: Option<&'a Slow>,
+    ) -> Result<Trial<'a>> {
         let stage = Stage::set_in(place, &format!("trial-{at}"))?;
         let errand = stage.errand(entry.choice.workload.name, "", &entry.fixture);
         let errand = Errand { cold: ask.cold, pin: ask.pin.clone(), ..errand };
         let expected = (entry.choice.workload.expected)(&errand.site()).context("reading what should come out")?;
+        // What should come out is read where that is fast; it is the same.
+        let source = slow.map_or(errand.source.as_path(), Slow::path).to_owned();
+        let errand = Errand { source, slow: slow.is_some(), ..errand };
         Ok(Trial {
             ask,
             entry,
             at,
             budget,
             stage,
+            slow,
             errand,
             expected,
             out: HashSet::new(),
@@ -457,6 +470,9 @@ impl<'a> Trial<'a> {
                 told,
             })
         };
+        if let Some(slow) = self.slow {
+            slow.be_fast();
+        }
         let line = match send(&errand, self.ask.limit)? {
             Ended::Stopped | Ended::Answered(Answer::Ready(_) | Answer::Flame(_)) => return Ok(()),
             Ended::Answered(Answer::Absent { why, mend }) => {

@@ -67,6 +67,7 @@ impl Stage {
             peer: None,
             pass: Pass::Ready,
             cold: false,
+            slow: false,
             pin: None,
             plant: Plant::default(),
             source: self.source.as_ref().unwrap_or(&fixture.dir).clone(),

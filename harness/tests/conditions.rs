@@ -122,6 +122,37 @@ fn nothing_stays_mounted_after_a_kill_and_the_next_run_sweeps() {
     assert_eq!(fs::read_dir(home.scratch()).unwrap().count(), 0, "the next run sweeps it");
 }
 
+/// Whether answers take time is seen by what waits for them: no time is asserted, but that every one was waited for.
+#[test]
+fn a_slow_source_gives_the_same_and_takes_its_time() {
+    if !geteuid().is_root() || fs::OpenOptions::new().read(true).write(true).open("/dev/fuse").is_err() {
+        return technique::absent::skip("fuse", "there is no /dev/fuse, or we may not use it");
+    }
+    let home = Home::new();
+    let before = mounts();
+    let words = ["run", "walk/best-1-thread", "walk/best-32-threads", "walk/find", "walk/floor", "--on", "tiny"];
+    let more = ["--rounds", "1", "--wait", "0s", "--latency", "1ms", "--fs", "tmpfs", "--scratch"];
+    let (code, document) = home.json(&[&words[..], &more, &[home.scratch().as_str()]].concat());
+    assert_eq!(code, 0, "{document}");
+    let run = reports::read(&home.record()).unwrap();
+    assert_eq!(run.header.plan[0].condition.filesystem, "tmpfs, 1ms a lookup");
+    let tally = &run.header.plan[0].fixture;
+    let names = tally.files + tally.directories + tally.symlinks;
+    let least = |row: &str| {
+        let samples = run.samples.iter().filter(|sample| sample.variant == row && sample.pass != "counts");
+        samples.map(|sample| sample.reading.wall_ns / 1_000_000).min().unwrap()
+    };
+    // One that asks one by one waits for every name, in every sample: nothing is remembered from one to the next.
+    for row in ["best-1-thread", "find"] {
+        assert!(least(row) >= names, "{row} took {} ms for {names} names", least(row));
+    }
+    for row in ["best-32-threads", "floor"] {
+        assert!(run.samples.iter().any(|sample| sample.variant == row), "{row}");
+    }
+    assert_eq!(mounts(), before);
+    assert!(gone(&home.scratch()));
+}
+
 #[test]
 fn who_is_not_root_is_told() {
     let home = Home::new();

@@ -6,9 +6,11 @@
 
 mod kind;
 mod make;
+mod slow;
 
 pub use kind::Kind;
 pub use make::{FileSystem, Room};
+pub use slow::{Slow, arm};
 
 use crate::progress::Telling;
 use anyhow::{Context, Result};
@@ -17,6 +19,7 @@ use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use std::cell::Cell;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use technique::Absent;
 
 /// The condition that a user wishes for: the file system on which sources and targets stand.
@@ -24,16 +27,19 @@ use technique::Absent;
 pub struct Wish {
     /// The file system; none means that of the scratch place, and sources where they lie.
     pub kind: Option<Kind>,
+    /// How much later each answer about a name of the source comes; none means as soon as it can.
+    pub latency: Option<Duration>,
 }
 
 impl Wish {
     /// The file system as a record names it, where that of the scratch place is `scratch`.
     pub fn name(self, scratch: &str) -> String {
-        match self.kind {
+        let name = match self.kind {
             None => scratch.to_owned(),
             Some(Kind::Tmpfs) => Kind::Tmpfs.name().to_owned(),
             Some(kind) => format!("{} (image on {scratch})", kind.name()),
-        }
+        };
+        self.latency.map_or(name.clone(), |latency| format!("{name}, {latency:?} a lookup"))
     }
 
     /// The word by which it is asked for.
@@ -41,25 +47,44 @@ impl Wish {
         self.kind.map_or("the scratch place", Kind::name)
     }
 
+    /// Whether it is any.
+    pub fn is_none(self) -> bool {
+        self == Wish::default()
+    }
+
     fn possible(self, cold: bool, place: &Path) -> Result<(), Absent> {
-        let Some(kind) = self.kind else { return Ok(()) };
-        if cold && kind == Kind::Tmpfs {
+        if cold && self.kind == Some(Kind::Tmpfs) {
             let mend = "leave it away from --fs, or leave --cold away".to_owned();
             return Err(Absent { why: "it is memory, and nothing on it is cold".to_owned(), mend });
         }
-        kind.possible(place)
+        if self.latency.is_some() {
+            Slow::possible(place)?;
+        }
+        self.kind.map_or(Ok(()), |kind| kind.possible(place))
     }
 
     /// Makes it real in `dir`, which must not exist yet, with the fixture's tree, made by that recipe, on it.
     pub fn grant(self, dir: &Path, fixture: &Fixture, recipe: &str, telling: Telling) -> Result<Option<Granted>> {
-        let Some(kind) = self.kind else { return Ok(None) };
+        if self.is_none() {
+            return Ok(None);
+        }
+        let slow = |fixture: &Fixture| {
+            let mount = |latency| Slow::mount(&fixture.dir, dir.join("slow"), latency);
+            self.latency.map(mount).transpose()
+        };
+        let Some(kind) = self.kind else {
+            std::fs::create_dir(dir).with_context(|| format!("making {}", dir.display()))?;
+            let slow = slow(fixture)?;
+            return Ok(Some(Granted { place: dir.to_owned(), fixture: fixture.clone(), slow, _file_system: None }));
+        };
         let file_system = FileSystem::make(kind, dir, Room::of(&fixture.tally))?;
         // A directory of our own: some file systems have one of theirs at the root.
         let place = file_system.path().join("stage");
         std::fs::create_dir(&place).with_context(|| format!("making {}", place.display()))?;
         let fixture = crate::fixture::make_at(fixture, recipe, &place.join("source"), telling)?;
         file_system.settle()?;
-        Ok(Some(Granted { place, fixture, _file_system: file_system }))
+        let slow = slow(&fixture)?;
+        Ok(Some(Granted { place, fixture, slow, _file_system: Some(file_system) }))
     }
 }
 
@@ -69,7 +94,9 @@ pub struct Granted {
     pub place: PathBuf,
     /// The fixture, its tree on that file system.
     pub fixture: Fixture,
-    _file_system: FileSystem,
+    /// The slow view of that tree, where one was wished for. It goes before what it shows.
+    pub slow: Option<Slow>,
+    _file_system: Option<FileSystem>,
 }
 
 /// The wishes that cannot be granted here, and why, each tried out in `place`, which is ours.
@@ -87,7 +114,7 @@ thread_local! {
 pub fn withdraw() -> Result<(), Absent> {
     if !rustix::process::geteuid().is_root() {
         let why = "only root may mount a file system".to_owned();
-        return Err(Absent { why, mend: "run as root, or leave --fs away".into() });
+        return Err(Absent { why, mend: "run as root, or leave --fs and --latency away".into() });
     }
     if WITHDRAWN.get() {
         return Ok(());
@@ -122,9 +149,11 @@ mod tests {
 
     #[test]
     fn a_record_tells_on_what_an_image_lies() {
-        let of = |kind| Wish { kind }.name("tmpfs");
+        let of = |kind| Wish { kind, latency: None }.name("tmpfs");
         assert_eq!(of(None), "tmpfs");
         assert_eq!(of(Some(Kind::Tmpfs)), "tmpfs");
         assert_eq!(of(Some(Kind::Xfs)), "xfs (image on tmpfs)");
+        let slow = Wish { kind: Some(Kind::Tmpfs), latency: Some(Duration::from_micros(1500)) };
+        assert_eq!(slow.name("ext4"), "tmpfs, 1.5ms a lookup");
     }
 }

@@ -86,6 +86,7 @@ impl Rows {
             peer: None,
             pass,
             cold: false,
+            slow: false,
             pin: None,
             plant: harness::plant::Plant::default(),
             source: self.source.clone(),
