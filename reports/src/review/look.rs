@@ -3,6 +3,7 @@
 use crate::record::{Counts, Plan, Run};
 use crate::stats::{Interval, Verdict, speed_up};
 use crate::summary::{Measured, Row, Summary, gather, summarize};
+use std::collections::BTreeMap;
 
 /// One workload on one fixture in one run.
 pub(super) struct Look<'a> {
@@ -60,6 +61,15 @@ impl<'a> Look<'a> {
     pub(super) fn files(&self) -> f64 {
         self.plan.fixture.files.max(1) as f64
     }
+}
+
+/// What a row of the phases pass spent in some phases, in each round, as a share of that round's time.
+pub(super) fn shares(one: &Measured, phases: &[String]) -> BTreeMap<u32, f64> {
+    let of = |sample: &crate::record::Sample| {
+        let named = sample.reading.phases.iter().filter(|phase| phases.contains(&phase.name));
+        named.map(|phase| phase.wall_ns).sum::<f64>() / sample.reading.wall_ns.max(1) as f64
+    };
+    one.phases.iter().map(|(round, sample)| (*round, of(sample))).collect()
 }
 
 /// What a row promises less than another.

@@ -1,7 +1,11 @@
 //! A review, put together.
 
+use super::judge::Evidence;
 use super::look::Look;
-use super::{Check, Grade, PhaseOf, Review, SCHEMA, Stacks, answer, icicles, ladder, scaling, targets, trades, trust};
+use super::{
+    Check, Grade, PhaseOf, Review, SCHEMA, Stacks, answer, foretelling, icicles, judge, ladder, scaling, targets,
+    trades, trust,
+};
 use crate::claims::Ledger;
 use crate::record::Run;
 use crate::stats::BAND;
@@ -23,8 +27,9 @@ pub fn of(run: &Run, plan: usize, others: &[Run], ledgers: &[Ledger], stacks: Op
             None
         }
     });
-    let (claims, foretelling, ladder) = (Vec::new(), None, ladder::of(&look));
-    let _ = (others, ledgers);
+    let ladder = ladder::of(&look);
+    let claims = judge::of_plan(&Evidence::of(Some((run, plan)), others), &look, ledgers);
+    let foretelling = foretelling::of(&claims, &ladder);
     let answer = answer::of(&look, now.as_deref(), &targets, &claims, &trust);
     Review {
         schema: SCHEMA,

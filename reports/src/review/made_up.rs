@@ -124,6 +124,11 @@ impl Made {
         self
     }
 
+    pub(super) fn on(mut self, workload: &str, fixture: &str, id: &str) -> Made {
+        (self.workload, self.fixture, self.id) = (workload.to_owned(), fixture.to_owned(), id.to_owned());
+        self
+    }
+
     fn last(&mut self, change: impl FnOnce(&mut Row)) {
         change(self.rows.last_mut().expect("a row"));
     }

@@ -7,7 +7,9 @@
 //! `ROW-N-workers` a row on so many.
 
 mod answer;
+mod foretelling;
 mod icicles;
+mod judge;
 mod ladder;
 mod look;
 mod made;
@@ -20,6 +22,7 @@ mod trust;
 mod words;
 
 pub use icicles::{Folded, Stacks};
+pub use judge::judged;
 pub use made::of;
 
 use crate::claims::{Claim, Place};
@@ -145,9 +148,11 @@ pub struct Judged {
     pub inside: Option<Bounds>,
     /// Whether the two differ by more than their bounds; as a sentence.
     pub differ: Option<String>,
-    /// What was foretold, and from what.
+    /// What was foretold, and from what: from the part alone where that was measured, else from inside the job.
     pub forecast: Option<Forecast>,
-    /// What was measured, in the claim's own unit.
+    /// What was foretold from inside the job.
+    pub forecast_inside: Option<Forecast>,
+    /// What was measured, in the claim's own unit; of a part's gain, what the whole gained.
     pub measured: Option<Bounds>,
     /// The share before that the measured factor implies, where it does not fit the share that was seen.
     pub implied: Option<(f64, f64)>,
