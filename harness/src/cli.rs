@@ -11,6 +11,7 @@ use crate::history::{self, HistoryArgs};
 use crate::pace::{parse_duration, parse_wait};
 use crate::progress::Telling;
 use crate::refusal::{Exit, Refusal, exit_of};
+use crate::report::{self, ReportArgs};
 use crate::say::say;
 use crate::store::{StoreCommand, store};
 use crate::walk::{WalkArgs, walk};
@@ -70,6 +71,8 @@ enum Command {
     },
     /// One number of a row, run after run: did it step at once, or does it creep?
     History(HistoryArgs),
+    /// The pages of a run for a design review, with slides, raw data and a summary for a pull request
+    Report(ReportArgs),
     /// A run or a comparison in a format of others: Bencher, github-action-benchmark, junit, CSV
     Export(ExportArgs),
     /// What a row does, what it promises, where its code is, and where its time goes
@@ -251,6 +254,7 @@ fn dispatch(cli: Cli) -> Result<Said> {
         Command::Gate(arguments) => gate::gate(&arguments, telling, &command_line()),
         Command::Show { run } => list::show(run.as_deref()),
         Command::History(arguments) => history::history(&arguments),
+        Command::Report(arguments) => report::report(&arguments),
         Command::Export(arguments) => export::export(&arguments),
         Command::Explain { row, on } => explain::explain(&row, &on, telling),
         Command::Flame(arguments) => flame(&arguments, telling),

@@ -38,3 +38,4 @@ pub mod list;
 pub mod refusal;
 pub mod store;
 pub mod walk;
+pub mod report;

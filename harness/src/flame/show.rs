@@ -197,6 +197,11 @@ fn write(dir: &Path, files: &[(&str, &[u8])]) -> Result<()> {
     Ok(())
 }
 
+/// What the graphs of a directory are of, for who finds them later.
+fn about(row: &str, against: Option<&str>, on: &str, kind: Kind) -> String {
+    format!("{}\n", json!({"row": row, "against": against, "fixture": on, "kind": kind}))
+}
+
 impl Done {
     /// A paragraph beside its word.
     fn line(&mut self, word: &str, text: &str) {
@@ -237,7 +242,9 @@ impl Done {
             time_line(&root, &gathered.threads).to_string(),
         ];
         let dir = out.join(format!("{}-{}", subject.file_name(), kind.name()));
-        let files: [(&str, &[u8]); 5] = [
+        let about = about(&root, None, on, kind);
+        let files: [(&str, &[u8]); 6] = [
+            ("about.json", about.as_bytes()),
             ("flame.svg", &svg),
             ("stacks.folded", stacks.as_bytes()),
             ("speedscope.json", exports[0].as_bytes()),
@@ -295,7 +302,9 @@ impl Done {
         };
         let (lines, svg) = difference(&old, &new, &legend)?;
         let dir = out.join(both(before, after, kind));
-        let files: [(&str, &[u8]); 4] = [
+        let about = about(&after.name(), Some(&before.name()), on, kind);
+        let files: [(&str, &[u8]); 5] = [
+            ("about.json", about.as_bytes()),
             ("difference.svg", &svg),
             ("difference.folded", lines.as_bytes()),
             ("before.folded", old.as_bytes()),
