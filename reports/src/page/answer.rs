@@ -103,7 +103,7 @@ fn bar(review: &Review, row: &Row, whole: f64) -> Markup {
             @for (left, width, phase) in segments {
                 @let look = look(&review.phases, phase);
                 svg x=(coordinate(left)) y="0" width=(coordinate(width)) height="46" class={ "sg " (look.class()) } {
-                    rect width="100%" height="100%" {} (look.over())
+                    rect {} (look.over())
                     @if width > 11.0 { text class="wide" x="5" y="27" { (phase) } }
                 }
             }

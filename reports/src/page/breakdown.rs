@@ -118,9 +118,9 @@ fn one(review: &Review, row: &Row, scale: &Scale, shares: &Scale) -> Markup {
         tr role="row" data-row=(row.name) {
             th role="rowheader" scope="row" class="lab" { b { (name(&row.name)) } }
             td role="cell" class="pic" {
-                div class="abs" { (picture(34, scale, &html! { (grid(scale)) (segments(review, row, |us| scale.at(us), |us, _| number(us))) })) }
+                div class="abs" { (picture(34, scale, &html! { (grid(scale)) (segments(review, row, true, |us| scale.at(us), |us, _| number(us))) })) }
                 div class="share" { (picture(34, shares, &html! {
-                    (grid(shares)) (segments(review, row, |us| shares.at(100.0 * us / row.us_per_file.mid), |_, share| percent(share)))
+                    (grid(shares)) (segments(review, row, false, |us| shares.at(100.0 * us / row.us_per_file.mid), |_, share| percent(share)))
                 })) }
             }
             td role="cell" class="n" data-l="µs" { b { (number(row.us_per_file.mid)) } }
@@ -129,8 +129,15 @@ fn one(review: &Review, row: &Row, scale: &Scale, shares: &Scale) -> Markup {
     }
 }
 
-/// The phases of a row, one after the other; `at` says where a time lies, `label` what is written on it.
-fn segments(review: &Review, row: &Row, at: impl Fn(f64) -> f64, label: impl Fn(f64, f64) -> String) -> Markup {
+/// The phases of a row, one after the other; `at` says where a time lies, `label` what is written on it; shares
+/// repeat what is told already, and say no more.
+fn segments(
+    review: &Review,
+    row: &Row,
+    is_told: bool,
+    at: impl Fn(f64) -> f64,
+    label: impl Fn(f64, f64) -> String,
+) -> Markup {
     /// A letter is not wider than this share of a wide screen's column.
     const LETTER: f64 = 1.05;
     let mut begun = 0.0;
@@ -150,9 +157,9 @@ fn segments(review: &Review, row: &Row, at: impl Fn(f64) -> f64, label: impl Fn(
             @let look = look(&review.phases, phase);
             @let text = label(*us, share);
             @let letters = |text: &str| LETTER * text.chars().count() as f64 + 1.2;
-            svg x=(coordinate(from)) y="3" width=(coordinate(to - from)) height="28" class={ "sg " (look.class()) } data-phase=(phase) {
-                title { (phase) ": " (number(*us)) " " (per(review)) ", " (percent(share)) " of " (row.name) }
-                rect width="100%" height="100%" {} (look.over())
+            svg x=(coordinate(from)) y="3" width=(coordinate(to - from)) height="28" class={ "sg " (look.class()) } data-phase=[is_told.then_some(phase)] {
+                @if is_told { title { (phase) ": " (number(*us)) " " (per(review)) ", " (percent(share)) " of " (row.name) } }
+                rect {} (look.over())
                 @if to - from > letters(phase) { text class="wide" x="5" y="12" { (phase) } }
                 @if to - from > letters(&text) { text class="wide b" x="5" y="24" { (text) } }
             }

@@ -76,7 +76,7 @@ pub(super) fn table(review: &Review) -> Markup {
                             td role="cell" class="pic" { (picture(30, &scale, &html! {
                                 (grid(&scale))
                                 @if let Some((_, most)) = target.now {
-                                    svg x="0" y="7" width=(coordinate(at(most))) height="16" class={ "sg " (look.class()) } { rect width="100%" height="100%" {} (look.over()) }
+                                    svg x="0" y="7" width=(coordinate(at(most))) height="16" class={ "sg " (look.class()) } { rect {} (look.over()) }
                                 }
                                 @if let Some((_, most)) = target.start { rect class="cb" x="0" y="5" width=(coordinate(at(most))) height="20" {} }
                                 @if let Some(tried) = &target.tried {

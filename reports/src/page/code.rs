@@ -5,6 +5,7 @@ use super::Section;
 use super::mark::{name, region};
 use super::words::{coordinate, number, signed};
 use crate::review::{Frame, Icicles, Review};
+use crate::table::printable;
 use maud::{Markup, html};
 
 /// How high a frame is.
@@ -81,7 +82,7 @@ fn icicle(icicles: &Icicles, is_before: bool, whole: f64) -> Markup {
     let end = 100.0 * total / whole;
     html! {
         svg class="d fl" data-side=(side) data-us=(whole) width="100%" height=(HIGH * depth(&icicles.root, is_before)) role="group" aria-label=(label) {
-            (frame(&icicles.root, &Place { is_before, whole, left: 0.0, level: 0, path: String::new() }))
+            (frame(&icicles.root, &Place { is_before, whole, left: 0.0, level: 0, above: 0 }, &mut 0))
             @if !is_before && less > 0.0 {
                 svg class="saved" x=(coordinate(end + 0.3)) y="0" width=(coordinate((99.7 - end).max(0.0))) height=(HIGH * 2 - 1) {
                     rect width="100%" height="100%" {} text x="50%" y="50%" text-anchor="middle" { (number(less)) " µs less" }
@@ -97,7 +98,8 @@ struct Place {
     whole: f64,
     left: f64,
     level: usize,
-    path: String,
+    /// The number of the frame above; frames are numbered alike in both pictures, from one on.
+    above: usize,
 }
 
 fn of(frame: &Frame, is_before: bool) -> f64 {
@@ -130,39 +132,46 @@ fn change(frame: &Frame) -> (&'static str, String) {
     (class, signed(by))
 }
 
-fn frame(one: &Frame, place: &Place) -> Markup {
-    let value = of(one, place.is_before);
-    if value <= 0.0 {
-        return html! {};
-    }
-    let width = 100.0 * value / place.whole;
-    let path = if place.path.is_empty() { one.name.clone() } else { format!("{};{}", place.path, one.name) };
-    let (class, word) = change(one);
+/// A frame and what it calls. Names stand once for the eye and once for who cannot see; the script puts paths together
+/// from the numbers, for a path a frame would make the page many times as large.
+fn frame(one: &Frame, place: &Place, count: &mut usize) -> Markup {
+    *count += 1;
+    let (own, value) = (*count, of(one, place.is_before));
     let mut left = place.left;
     let calls: Vec<Markup> = one
         .calls
         .iter()
         .map(|call| {
-            let drawn = frame(call, &Place { left, level: place.level + 1, path: path.clone(), ..*place });
+            let drawn = frame(call, &Place { left, level: place.level + 1, above: own, ..*place }, count);
             left += 100.0 * of(call, place.is_before).max(0.0) / place.whole;
             drawn
         })
         .collect();
-    let label = format!("{} {word}: {} µs before, {} now", one.name, number(one.before), number(one.now));
+    if value <= 0.0 {
+        return html! {};
+    }
+    let width = 100.0 * value / place.whole;
+    let (class, word) = change(one);
+    let label = format!("{} {word}: {} µs before, {} now", printable(&one.name), number(one.before), number(one.now));
     html! {
-        svg class={ "fr " (class) (if one.kernel { " kern" } else { "" }) } x=(coordinate(place.left)) y=(place.level * HIGH) width=(coordinate(width)) height=(HIGH)
-            data-p=(path) data-x=(format!("{:.3}", place.left)) data-w=(format!("{width:.3}")) data-l=(place.level)
+        svg class={ "fr " (class) (if one.kernel { " kern" } else { "" }) } x=(precise(place.left)) y=(place.level * HIGH) width=(precise(width)) height=(HIGH)
+            data-i=(own) data-u=(place.above)
             role="button" tabindex=(if place.level == 0 { "0" } else { "-1" }) aria-label=(label) {
-            title { (one.name) ": before " (number(one.before)) " µs, now " (number(one.now)) " µs, change " (signed(one.now - one.before)) " µs" }
-            rect width="100%" height=(HIGH - 1) {}
-            @if class == "gone" { rect class="ht" width="100%" height=(HIGH - 1) fill="url(#hgone)" {} }
-            @if class == "new" { rect class="ht" width="100%" height=(HIGH - 1) fill="url(#hnew)" {} }
+            rect {}
+            @if class == "gone" { rect class="ht" fill="url(#hgone)" {} }
+            @if class == "new" { rect class="ht" fill="url(#hnew)" {} }
             text x="4" y="15" aria-hidden="true" class=[(width <= 3.2).then_some("hid")] {
-                (one.name) @if class != "z" { " " tspan class="dd" { (word) } }
+                (printable(&one.name)) @if class != "z" { " " tspan class="dd" { (word) } }
             }
         }
         @for call in &calls { (call) }
     }
+}
+
+/// A place to a thousandth, for small frames are zoomed.
+fn precise(value: f64) -> String {
+    let text = format!("{value:.3}");
+    format!("{}%", text.trim_end_matches('0').trim_end_matches('.'))
 }
 
 fn table(review: &Review, icicles: &Icicles) -> Markup {

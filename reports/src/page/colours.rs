@@ -54,7 +54,7 @@ impl Look {
 
     /// The pattern over its colour.
     pub(crate) fn over(&self) -> Markup {
-        html! { @if let Some(pattern) = self.pattern { rect class="hat" width="100%" height="100%" fill=(pattern) {} } }
+        html! { @if let Some(pattern) = self.pattern { rect class="hat" fill=(pattern) {} } }
     }
 }
 
@@ -81,7 +81,7 @@ pub(crate) fn look(phases: &[PhaseOf], phase: &str) -> Look {
 /// A little square of that colour, for keys.
 pub(crate) fn swatch(look: &Look) -> Markup {
     html! { svg class={ "sw " (look.class()) } width="14" height="14" aria-hidden="true" focusable="false" {
-        rect width="14" height="14" rx="2" {} (look.over())
+        rect class="all" rx="2" {} (look.over())
     } }
 }
 

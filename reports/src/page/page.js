@@ -55,10 +55,16 @@ var NS = 'http://www.w3.org/2000/svg';
 var frames = $$('.fr').map(function (el) {
   var text = $('text', el), word = $('tspan', text);
   return {
-    el: el, text: text, path: el.getAttribute('data-p'), x: +el.getAttribute('data-x'), w: +el.getAttribute('data-w'),
-    level: +el.getAttribute('data-l'), side: el.parentNode.getAttribute('data-side'),
+    el: el, text: text, id: el.getAttribute('data-i'), above: el.getAttribute('data-u'),
+    x: parseFloat(el.getAttribute('x')), w: parseFloat(el.getAttribute('width')),
+    level: el.getAttribute('y') / el.getAttribute('height'), side: el.parentNode.getAttribute('data-side'),
     name: text.firstChild.nodeValue.replace(/ $/, ''), word: word ? word.textContent : ''
   };
+});
+var paths = { 0: '' };
+frames.forEach(function (f) {
+  var above = paths[f.above] || '';
+  f.path = paths[f.id] = (above ? above + ';' : '') + f.name;
 });
 function percent(v) { return v.toFixed(3) + '%'; }
 function label(f, px) {
