@@ -9,9 +9,9 @@ use std::hint::black_box;
 use technique::phase::{COMPRESS, HASH};
 use technique::{Lap, Site, Technique};
 
-/// A hash.
+/// A hash that a shard may carry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Carried {
+pub enum Carried {
     /// SHA-256, by the processor's own instructions where it has them.
     Sha256,
     /// BLAKE3 on one thread.
@@ -24,7 +24,7 @@ pub(crate) enum Carried {
 
 impl Carried {
     /// The hash of a shard, filled up with zeroes.
-    pub(crate) fn hash(self, bytes: &[u8]) -> [u8; 32] {
+    pub fn hash(self, bytes: &[u8]) -> [u8; 32] {
         match self {
             Carried::Sha256 => sha2::Sha256::digest(bytes).into(),
             Carried::Blake3 => blake3::hash(bytes).into(),

@@ -24,6 +24,7 @@ mod stripe;
 mod table;
 pub mod transform;
 
+pub use carried::Carried;
 pub use code::{Code, CodeError, Repair};
 pub use kernel::Kernel;
 pub use matrix::{Family, Matrix};
