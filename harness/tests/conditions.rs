@@ -45,7 +45,8 @@ fn each_file_system_is_made_measured_and_gone() {
     if kinds.is_empty() {
         return;
     }
-    let (code, document) = run(&home, &["--fs", &kinds.join(",")]);
+    // Two more rows, which ask the file system for all inodes: each is there on its own and absent on the others.
+    let (code, document) = run(&home, &["walk/bulk-xfs", "walk/bulk-btrfs", "--fs", &kinds.join(",")]);
     assert_eq!(code, 0, "{document}");
     let run = reports::read(&home.record()).unwrap();
     let conditions: Vec<&str> = run.header.plan.iter().map(|plan| plan.condition.filesystem.as_str()).collect();
@@ -54,8 +55,13 @@ fn each_file_system_is_made_measured_and_gone() {
         assert!(condition.starts_with(kind), "{condition}");
         assert_eq!(condition.contains("(image on "), *kind != "tmpfs", "{condition}");
     }
-    for at in 0..kinds.len() {
-        assert!(run.samples.iter().any(|sample| sample.plan == at && sample.variant == "best"), "{at}");
+    for (at, kind) in kinds.iter().enumerate() {
+        let sampled = |row: &str| run.samples.iter().any(|sample| sample.plan == at && sample.variant == row);
+        let absent = |row: &str| run.absent.iter().any(|absent| absent.plan == at && absent.variant == row);
+        assert!(sampled("best") && sampled("find"), "{kind}");
+        for row in ["bulk-xfs", "bulk-btrfs"] {
+            assert!(if row.ends_with(kind) { sampled(row) } else { absent(row) }, "{row} on {kind}");
+        }
     }
     let said = text(&home.run(&["show"]).stdout);
     assert!(conditions.iter().all(|condition| said.contains(condition)), "{said}");

@@ -18,6 +18,7 @@ const UNSAFE: &[&str] = &[
     "workloads/parity/src/coders/isal.rs",
     "workloads/walk/src/ring.rs",
     "workloads/walk/src/write_ring.rs",
+    "workloads/walk/src/bulk/kernel.rs",
     "workloads/walk/src/mapped.rs",
     "harness/src/probes/alloc.rs",
 ];

@@ -43,6 +43,8 @@ pub(crate) fn calls(walk: &Walk, source: &Path) -> Option<Calls> {
         Ask::Lstat => calls.add("newfstatat", entries),
         Ask::Basic | Ask::Narrow => calls.add("statx", entries),
         Ask::TypeOnly => {}
+        // As many questions as there are inodes on the whole file system.
+        Ask::InBulk(_) => return None,
     }
     calls.add(if walk.output == Output::OneFile { "pwrite64" } else { "write" }, writes);
     calls.add("rename", u64::from(walk.output == Output::OneFile));

@@ -219,11 +219,22 @@ impl<'a> Hand<'a> {
         let walk = self.job.walk;
         let answer = match walk.reach {
             _ if walk.ask == Ask::TypeOnly && kind != FileType::Unknown => Ok(Meta::of_type(inode, kind)),
+            _ if let Some(told) = self.told(listed, inode, kind) => Ok(told),
             Reach::Held => walk.ask.about(listed.dir.as_fd(), name),
             Reach::ByPath => self.by_path(&listed.place, name),
         };
         self.lap.mark(STAT);
         self.answered(listed, name.to_bytes(), answer, todo)
+    }
+
+    /// What was told of an inode before, where the file system was asked in bulk. On another one the same number means
+    /// something else; what is mounted on a directory only its name tells.
+    #[inline]
+    fn told(&self, listed: &Listed, inode: u64, kind: FileType) -> Option<Meta> {
+        let table = self.job.bulk.as_ref()?;
+        let here = listed.place.meta.device == self.job.meta.device;
+        let named = matches!(kind, FileType::Directory | FileType::Unknown);
+        if here && !named { table.get(inode) } else { None }
     }
 
     fn by_path(&mut self, place: &Place, name: &CStr) -> Result<Meta, Errno> {

@@ -1,5 +1,6 @@
 //! Jobs: one walk, what there is to do in it, and what went wrong.
 
+use crate::bulk::Table;
 use crate::meta::Meta;
 use crate::names::Names;
 use crate::output::Outputs;
@@ -19,6 +20,8 @@ pub(crate) struct Job<'a> {
     pub(crate) root: OwnedFd,
     /// What the kernel says of the root.
     pub(crate) meta: Meta,
+    /// What the file system told of all inodes, where it was asked.
+    pub(crate) bulk: Option<Table>,
     pub(crate) outputs: Outputs,
     pub(crate) counter: Counter,
     /// How many directories have their number.

@@ -9,6 +9,7 @@
 //! library do already; the rows `best-paths-bytewise`, `best-paths-copied` and `best` (no path at all) bound what it
 //! could gain. "Inlining" is the compiler's: every row has it.
 
+mod bulk;
 mod crew;
 mod csv;
 mod direct;
@@ -32,6 +33,7 @@ mod run;
 mod walk;
 mod write_ring;
 
+pub use bulk::Bulk;
 pub use crew::{Crew, Report, Threads};
 pub use floor::Floor;
 pub use format::Format;
@@ -221,6 +223,16 @@ pub static WORKLOAD: Workload = Workload {
             "names-only",
             &Walk { format: Format::Paths, ask: Ask::TypeOnly, ..BEST },
             "no entry is looked at; paths, each with a NUL",
+        ),
+        variant(
+            "bulk-xfs",
+            &Walk { ask: Ask::InBulk(Bulk::Xfs), ..BEST },
+            "the best, asking XFS of all inodes first: root only, the whole file system, all in memory",
+        ),
+        variant(
+            "bulk-btrfs",
+            &Walk { ask: Ask::InBulk(Bulk::Btrfs), ..BEST },
+            "the best, searching btrfs's tree first: root only, written out before, all in memory",
         ),
         variant("find", &FIND, "a peer: GNU find -printf"),
         variant("bfs", &BFS, "a peer: bfs -printf"),

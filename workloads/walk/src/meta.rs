@@ -1,5 +1,6 @@
 //! What the kernel says of one name, and the ways to ask it.
 
+use crate::bulk::Bulk;
 use rustix::fs::{AtFlags, FileType, Stat, Statx, StatxFlags, makedev, statat, statx};
 use rustix::io::Errno;
 use std::ffi::CStr;
@@ -44,6 +45,9 @@ pub enum Ask {
     Narrow,
     /// Not at all where the directory itself says what type the name is of.
     TypeOnly,
+    /// Not by name: the file system tells of all inodes before. Directories are asked about, for another file system
+    /// may be mounted on each.
+    InBulk(Bulk),
 }
 
 /// What a compact record holds.
@@ -69,7 +73,7 @@ impl Ask {
 
     /// The fields that `statx` is asked for.
     pub(crate) fn mask(self) -> StatxFlags {
-        if self == Ask::Narrow { NARROW } else { StatxFlags::BASIC_STATS }
+        if matches!(self, Ask::Narrow | Ask::InBulk(_)) { NARROW } else { StatxFlags::BASIC_STATS }
     }
 }
 

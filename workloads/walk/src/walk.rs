@@ -11,10 +11,11 @@ use crate::place::open_root;
 use crate::progress::{Counter, Progress};
 use anyhow::{Context, Result};
 use rustix::fs::{AtFlags, StatxFlags, statx};
+use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
-use technique::phase::OPEN;
+use technique::phase::{OPEN, STAT};
 use technique::{Calls, Lap, Promise, Promises, Site, Technique};
 
 /// A way to walk.
@@ -87,11 +88,18 @@ impl Walk {
         lap.mark(OPEN);
         let path = root.as_os_str().as_bytes();
         let len = path.iter().rposition(|byte| *byte != b'/').map_or(0, |at| at + 1);
+        let meta = Meta::from_statx(&meta);
+        let bulk = match self.ask {
+            Ask::InBulk(bulk) => Some(bulk.table(held.as_fd(), meta.device)?),
+            _ => None,
+        };
+        lap.mark(STAT);
         Ok(Job {
             walk: self,
             path: path[..len].to_vec(),
             root: held,
-            meta: Meta::from_statx(&meta),
+            meta,
+            bulk,
             outputs: Outputs::open(self.output, self.format, place, lap)?,
             counter: Counter::new(self.progress, workers),
             numbers: AtomicU32::new(0),
@@ -107,6 +115,9 @@ impl Technique for Walk {
     fn prepare(&self, site: &Site) -> Result<Ready> {
         if let Order::Ring { .. } = self.order {
             crate::ring::Ring::new(1)?;
+        }
+        if let Ask::InBulk(bulk) = self.ask {
+            bulk.probe(&site.source)?;
         }
         self.output.probe(&site.target)?;
         let processors = processors()?;
