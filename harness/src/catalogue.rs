@@ -14,6 +14,11 @@ pub static WORKLOADS: &[&Workload] = &[
     &blocks::WORKLOAD,
     &restore::WORKLOAD,
     &walk::WORKLOAD,
+    &fuse::CREATE,
+    &fuse::WRITE_4K,
+    &fuse::WRITE_1M,
+    &fuse::READ_BACK,
+    &fuse::TRIP,
 ];
 
 /// Rows of this prefix take one step of a ladder alone, on the baseline.

@@ -102,6 +102,9 @@ enum Command {
         /// What to do, as JSON
         errand: String,
     },
+    /// Answers the kernel for a mount; rows of `fuse` start it
+    #[command(hide = true)]
+    ServeFuse,
     /// Works block by block, as it is told; comparisons call this
     #[command(hide = true)]
     Work {
@@ -271,6 +274,7 @@ fn dispatch(cli: Cli) -> Result<Said> {
             let answer = serde_json::to_string(&once::run(&errand)?)? + "\n";
             Ok(Said::fine("assay.once/1", answer, Value::Null))
         }
+        Command::ServeFuse => match fuse::serve()? {},
         Command::Work { orders } => {
             let orders = serde_json::from_str(&orders).map_err(|error| {
                 Refusal::usage(format!("these are no orders: {error}"), "comparisons know the form")

@@ -155,18 +155,15 @@ pub fn run(errand: &Errand) -> Result<Answer> {
         prepared.settle(&site).context("settling what the work left in memory")?;
         return Ok(Answer::Flame(Box::new(taken)));
     }
-    let reading = match probes {
-        Some(mut probes) => {
-            let mut reading = probes.counting(prepared.as_mut())?;
-            let counts = reading.counts.get_or_insert_default();
-            for (name, number) in prepared.counted() {
-                counts.values.insert(name.to_owned(), Counted::Present(number));
-            }
-            reading
-        }
+    let mut reading = match probes {
+        Some(mut probes) => probes.counting(prepared.as_mut())?,
         None => reading(prepared.as_mut(), errand.pass == Pass::Phases)?,
     };
     prepared.settle(&site).context("settling what the work left in memory")?;
+    if let Some(counts) = &mut reading.counts {
+        let own = prepared.counted();
+        counts.values.extend(own.into_iter().map(|(name, number)| (name.to_owned(), Counted::Present(number))));
+    }
     Ok(Answer::Reading(reading))
 }
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 const PARTS: &[&str] = &["codecs", "syscalls", "batching", "buffers", "blocks", "parity"];
-const JOBS: &[&str] = &["restore", "walk"];
+const JOBS: &[&str] = &["restore", "walk", "fuse"];
 
 /// Modules that may hold unsafe code; ARCHITECTURE.md lists the same.
 const UNSAFE: &[&str] = &[

@@ -11,7 +11,7 @@ use technique::Lap;
 use technique::phase::{RECORD, RENAME, SYNC, WRITE};
 
 /// What goes to disk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Keep {
     /// Nothing.
     Nothing,

@@ -11,7 +11,7 @@ const SAMPLE: usize = 256;
 const TOO_MANY_DIFFERENT: usize = 120;
 
 /// Which blocks are compressed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Packing {
     /// Every block.
     Always,

@@ -53,7 +53,7 @@ pub struct Name {
 }
 
 /// The knobs of a store.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Layer {
     /// Which blocks are compressed.
     pub packing: Packing,

@@ -30,7 +30,17 @@ pub struct Lap {
     ticks: [u64; COUNT],
     marks: [u64; COUNT],
     sections: Vec<Section>,
+    elsewhere: Vec<Elsewhere>,
     log: Option<Box<Log>>,
+}
+
+/// Time of a phase that another process spent, while this one waited for it.
+#[derive(Clone, Copy, Debug)]
+struct Elsewhere {
+    waited_in: Phase,
+    spent_in: Phase,
+    ns: f64,
+    marks: u64,
 }
 
 /// A stretch in which several workers ran.
@@ -97,6 +107,7 @@ impl Lap {
             ticks: [0; COUNT],
             marks: [0; COUNT],
             sections: Vec::new(),
+            elsewhere: Vec::new(),
             log: None,
         }
     }
@@ -121,6 +132,14 @@ impl Lap {
         self.looking
     }
 
+    /// Books time of one phase as another's: another process, which has a stopwatch of its own, spent it so while this
+    /// one waited for it. No more is booked over than there is; what is left is the way there and back.
+    pub fn spent_elsewhere(&mut self, waited_in: Phase, spent_in: Phase, ns: f64, marks: u64) {
+        if self.looking {
+            self.elsewhere.push(Elsewhere { waited_in, spent_in, ns, marks });
+        }
+    }
+
     /// A stopwatch for each of `workers`, all started now. What passes before a worker's first mark is that mark's,
     /// so a worker first marks `WAIT`.
     pub fn fork(&mut self, workers: usize) -> Vec<Lap> {
@@ -135,6 +154,7 @@ impl Lap {
                 ticks: [0; COUNT],
                 marks: [0; COUNT],
                 sections: Vec::new(),
+                elsewhere: Vec::new(),
                 log: self.log.as_ref().map(|log| Box::new(log.fork(self.last))),
             })
             .collect()
@@ -177,7 +197,7 @@ impl Lap {
         own[REST.index()] += last.saturating_sub(self.last);
         // The counter's own unit is never needed: the run's wall time over the run's ticks scales it.
         let unit = wall.as_nanos() as f64 / (last - self.first).max(1) as f64;
-        let phases = Phase::all()
+        let mut phases: Vec<PhaseTime> = Phase::all()
             .map(|phase| {
                 let at = phase.index();
                 let spread: u64 = self.sections.iter().map(|section| section.ticks[at]).sum();
@@ -189,8 +209,18 @@ impl Lap {
                     marks: self.marks[at],
                 }
             })
-            .filter(|time| time.thread_ns > 0.0)
             .collect();
+        for elsewhere in self.elsewhere {
+            let waited = &mut phases[elsewhere.waited_in.index()];
+            let ns = elsewhere.ns.clamp(0.0, waited.wall_ns.min(waited.thread_ns));
+            waited.wall_ns -= ns;
+            waited.thread_ns -= ns;
+            let spent = &mut phases[elsewhere.spent_in.index()];
+            spent.wall_ns += ns;
+            spent.thread_ns += ns;
+            spent.marks += elsewhere.marks;
+        }
+        phases.retain(|time| time.thread_ns > 0.0);
         Times { wall, phases, workers, trace }
     }
 }
@@ -272,6 +302,25 @@ mod tests {
         assert!((of(DECODE).wall_ns / unit - 2.0).abs() < 1e-6);
         assert!((of(WAIT).thread_ns / unit - (1.0 + 2.0 + 1.0)).abs() < 1e-6);
         assert_eq!(times.workers, 2);
+    }
+
+    #[test]
+    fn what_another_process_spent_is_booked_over_and_no_more_than_there_is() {
+        let run = |ns: f64| {
+            let mut lap = Lap::on(Clock::ticking(), true);
+            lap.mark(WRITE);
+            lap.spent_elsewhere(WRITE, DECODE, ns, 3);
+            lap.stop()
+        };
+        let half = run(0.0).wall.as_nanos() as f64 / 4.0;
+        let times = run(half);
+        assert_adds_up(&times);
+        assert_eq!(marks_of(&times, DECODE), 3);
+        assert!(wall_share(&times, DECODE) > 0.0 && wall_share(&times, WRITE) < 0.5);
+        let times = run(1e18);
+        assert_adds_up(&times);
+        assert!((wall_share(&times, DECODE) - 0.5).abs() < 1e-9, "all of the phase, and nothing of the rest");
+        assert!((wall_share(&times, WRITE)).abs() < 1e-9);
     }
 
     #[test]

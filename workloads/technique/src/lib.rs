@@ -87,8 +87,8 @@ pub trait Technique: Sync + 'static {
         None
     }
 
-    /// What the work itself counted while it ran, by name: what no instrument outside can see. Asked after the work,
-    /// before it is settled.
+    /// What the work itself counted while it ran, by name: what no instrument outside can see. Asked after it is
+    /// settled.
     fn counted(&self, _ready: &Self::Ready) -> Vec<(&'static str, u64)> {
         Vec::new()
     }

@@ -1,0 +1,415 @@
+//! The kernel's requests, each answered from the core. What a knob says is not answered, the kernel stops asking for.
+
+use crate::core::{Core, errno};
+use crate::knobs::{Data, Privileges};
+use crate::nodes::{Change, New};
+use crate::vectors::lock;
+use crate::watch::Request as Asked;
+use fuser::{
+    AccessFlags, BackingId, BsdFileFlags, Errno, FileAttr, FileHandle, FileType, Filesystem, FopenFlags, Generation,
+    INodeNo, InitFlags, KernelConfig, LockOwner, OpenFlags, RenameFlags, ReplyAttr, ReplyCreate, ReplyData,
+    ReplyDirectory, ReplyEmpty, ReplyEntry, ReplyLseek, ReplyOpen, ReplyStatfs, ReplyWrite, ReplyXattr, Request,
+    TimeOrNow, WriteFlags,
+};
+use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+use std::io::{Error, Result};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
+use technique::phase::CLOSE;
+
+const FIRST: Generation = Generation(0);
+/// Where a directory's own names lie: those in it come after.
+const OWN_NAMES: u64 = 2;
+
+/// Answers the kernel.
+pub(crate) struct Mounted {
+    core: Arc<Core>,
+    lifetime: Duration,
+    /// The files that the kernel was pointed to, by handle.
+    passed: Mutex<HashMap<u64, BackingId>>,
+    next_handle: AtomicU64,
+}
+
+impl Mounted {
+    /// Answers from that core.
+    pub(crate) fn new(core: Arc<Core>) -> Mounted {
+        let lifetime = Duration::from_secs(u64::from(core.knobs.lifetime_s));
+        Mounted { core, lifetime, passed: Mutex::default(), next_handle: AtomicU64::new(1) }
+    }
+
+    fn flags(&self) -> FopenFlags {
+        match self.core.knobs.data {
+            Data::Direct => FopenFlags::FOPEN_DIRECT_IO,
+            Data::Cached | Data::Writeback => FopenFlags::FOPEN_KEEP_CACHE,
+            Data::Passthrough => FopenFlags::empty(),
+        }
+    }
+
+    fn handle(&self) -> u64 {
+        self.next_handle.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Only a kernel that asked for it may be believed to have left the setuid bits to the server.
+    fn kills(&self) -> bool {
+        self.core.knobs.privileges == Privileges::Dropped
+    }
+
+    fn entry(&self, made: std::result::Result<FileAttr, Errno>, reply: ReplyEntry) {
+        match made {
+            Ok(attr) => reply.entry(&self.lifetime, &attr, FIRST),
+            Err(error) => reply.error(error),
+        }
+    }
+}
+
+fn done(done: std::result::Result<(), Errno>, reply: ReplyEmpty) {
+    match done {
+        Ok(()) => reply.ok(),
+        Err(error) => reply.error(error),
+    }
+}
+
+fn new(request: &Request, kind: FileType, mode: u32) -> New {
+    New { kind, mode, rdev: 0, uid: request.uid(), gid: request.gid(), target: None }
+}
+
+/// Where a name stands in a listing: whatever comes and goes meanwhile, it stays there.
+fn cookie(name: &[u8]) -> u64 {
+    let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(name);
+    (hash >> 1).max(OWN_NAMES + 1)
+}
+
+impl Filesystem for Mounted {
+    fn init(&mut self, _: &Request, config: &mut KernelConfig) -> Result<()> {
+        let knobs = &self.core.knobs;
+        let mut wanted = InitFlags::FUSE_PARALLEL_DIROPS;
+        if !knobs.opens {
+            wanted |= InitFlags::FUSE_NO_OPEN_SUPPORT | InitFlags::FUSE_NO_OPENDIR_SUPPORT;
+        }
+        if knobs.privileges == Privileges::Dropped {
+            wanted |= InitFlags::FUSE_HANDLE_KILLPRIV_V2;
+        }
+        match knobs.data {
+            Data::Writeback => wanted |= InitFlags::FUSE_WRITEBACK_CACHE,
+            Data::Passthrough => {
+                wanted |= InitFlags::FUSE_PASSTHROUGH;
+                config.set_max_stack_depth(1).map_err(|_| Error::other("no stacking"))?;
+            }
+            Data::Cached | Data::Direct => {}
+        }
+        let lacks = |lacks: InitFlags| Error::other(format!("this kernel's FUSE has no {lacks:?}"));
+        config.add_capabilities(wanted).map_err(lacks)?;
+        config.set_max_write(knobs.max_write).map_err(|most| Error::other(format!("max_write is at most {most}")))?;
+        Ok(())
+    }
+
+    fn lookup(&self, _: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
+        self.core.watch.turn(Asked::Lookup, |_| self.entry(self.core.look_up(parent.0, name.as_bytes()), reply));
+    }
+
+    fn forget(&self, _: &Request, ino: INodeNo, times: u64) {
+        self.core.watch.turn(Asked::Forget, |_| {
+            // Nobody waits for an answer.
+            let _ = self.core.forget(ino.0, times);
+        });
+    }
+
+    fn getattr(&self, _: &Request, ino: INodeNo, _: Option<FileHandle>, reply: ReplyAttr) {
+        self.core.watch.turn(Asked::Getattr, |_| match self.core.nodes.get(ino.0) {
+            Ok(node) => reply.attr(&self.lifetime, &self.core.attr(ino.0, &node)),
+            Err(error) => reply.error(error),
+        });
+    }
+
+    fn setattr(
+        &self,
+        _: &Request,
+        ino: INodeNo,
+        mode: Option<u32>,
+        uid: Option<u32>,
+        gid: Option<u32>,
+        size: Option<u64>,
+        atime: Option<TimeOrNow>,
+        mtime: Option<TimeOrNow>,
+        ctime: Option<SystemTime>,
+        _: Option<FileHandle>,
+        _: Option<SystemTime>,
+        _: Option<SystemTime>,
+        _: Option<SystemTime>,
+        _: Option<BsdFileFlags>,
+        reply: ReplyAttr,
+    ) {
+        self.core.watch.turn(Asked::Setattr, |_| {
+            let kill = self.kills() && (size.is_some() || uid.is_some() || gid.is_some()) && mode.is_none();
+            let change = Change { mode, uid, gid, atime, mtime, ctime };
+            match self.core.change(ino.0, &change, size, kill) {
+                Ok(attr) => reply.attr(&self.lifetime, &attr),
+                Err(error) => reply.error(error),
+            }
+        });
+    }
+
+    fn readlink(&self, _: &Request, ino: INodeNo, reply: ReplyData) {
+        self.core.watch.turn(Asked::Readlink, |_| match self.core.nodes.get(ino.0).map(|node| node.target) {
+            Ok(Some(target)) => reply.data(target.as_os_str().as_bytes()),
+            Ok(None) => reply.error(Errno::EINVAL),
+            Err(error) => reply.error(error),
+        });
+    }
+
+    fn mknod(&self, request: &Request, parent: INodeNo, name: &OsStr, mode: u32, _: u32, rdev: u32, reply: ReplyEntry) {
+        self.core.watch.turn(Asked::Mknod, |lap| {
+            let kind = match mode & 0o170_000 {
+                0o010_000 => FileType::NamedPipe,
+                0o020_000 => FileType::CharDevice,
+                0o060_000 => FileType::BlockDevice,
+                0o140_000 => FileType::Socket,
+                _ => FileType::RegularFile,
+            };
+            let new = New { rdev, ..new(request, kind, mode) };
+            self.entry(self.core.make(parent.0, name.as_bytes(), new, lap), reply);
+        });
+    }
+
+    fn mkdir(&self, request: &Request, parent: INodeNo, name: &OsStr, mode: u32, _: u32, reply: ReplyEntry) {
+        self.core.watch.turn(Asked::Mkdir, |lap| {
+            let new = new(request, FileType::Directory, mode);
+            self.entry(self.core.make(parent.0, name.as_bytes(), new, lap), reply);
+        });
+    }
+
+    fn unlink(&self, _: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
+        self.core.watch.turn(Asked::Unlink, |_| done(self.core.unname(parent.0, name.as_bytes(), false), reply));
+    }
+
+    fn rmdir(&self, _: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
+        self.core.watch.turn(Asked::Rmdir, |_| done(self.core.unname(parent.0, name.as_bytes(), true), reply));
+    }
+
+    fn symlink(&self, request: &Request, parent: INodeNo, name: &OsStr, target: &Path, reply: ReplyEntry) {
+        self.core.watch.turn(Asked::Symlink, |lap| {
+            let new = New { target: Some(target.to_owned()), ..new(request, FileType::Symlink, 0o777) };
+            self.entry(self.core.make(parent.0, name.as_bytes(), new, lap), reply);
+        });
+    }
+
+    fn rename(
+        &self,
+        _: &Request,
+        parent: INodeNo,
+        name: &OsStr,
+        newparent: INodeNo,
+        newname: &OsStr,
+        flags: RenameFlags,
+        reply: ReplyEmpty,
+    ) {
+        self.core.watch.turn(Asked::Rename, |lap| {
+            let (from, to) = ((parent.0, name.as_bytes()), (newparent.0, newname.as_bytes()));
+            let taken = flags.contains(RenameFlags::RENAME_NOREPLACE) && self.core.tree.find(to.0, to.1).is_some();
+            let renamed = if !(flags - RenameFlags::RENAME_NOREPLACE).is_empty() {
+                Err(Errno::EINVAL)
+            } else if taken {
+                Err(Errno::EEXIST)
+            } else {
+                self.core.rename(from, to, lap)
+            };
+            done(renamed, reply);
+        });
+    }
+
+    fn link(&self, _: &Request, ino: INodeNo, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
+        self.core.watch.turn(Asked::Link, |_| self.entry(self.core.link(ino.0, parent.0, name.as_bytes()), reply));
+    }
+
+    fn open(&self, _: &Request, ino: INodeNo, _: OpenFlags, reply: ReplyOpen) {
+        self.core.watch.turn(Asked::Open, |_| {
+            if !self.core.knobs.opens {
+                return reply.error(Errno::ENOSYS);
+            }
+            let handle = self.handle();
+            let Some(backing) = &self.core.backing else {
+                return reply.opened(FileHandle(handle), self.flags());
+            };
+            match backing.file(ino.0).and_then(|file| reply.open_backing(&*file)) {
+                Ok(id) => {
+                    reply.opened_passthrough(FileHandle(handle), self.flags(), &id);
+                    lock(&self.passed).insert(handle, id);
+                }
+                Err(error) => reply.error(errno(error)),
+            }
+        });
+    }
+
+    fn create(&self, request: &Request, parent: INodeNo, name: &OsStr, mode: u32, _: u32, _: i32, reply: ReplyCreate) {
+        self.core.watch.turn(Asked::Create, |lap| {
+            if !self.core.knobs.opens {
+                return reply.error(Errno::ENOSYS);
+            }
+            let new = new(request, FileType::RegularFile, mode);
+            let attr = match self.core.make(parent.0, name.as_bytes(), new, lap) {
+                Ok(attr) => attr,
+                Err(error) => return reply.error(error),
+            };
+            let handle = self.handle();
+            let Some(backing) = &self.core.backing else {
+                return reply.created(&self.lifetime, &attr, FIRST, FileHandle(handle), self.flags());
+            };
+            match backing.file(attr.ino.0).and_then(|file| reply.open_backing(&*file)) {
+                Ok(id) => {
+                    reply.created_passthrough(&self.lifetime, &attr, FIRST, FileHandle(handle), self.flags(), &id);
+                    lock(&self.passed).insert(handle, id);
+                }
+                Err(error) => reply.error(errno(error)),
+            }
+        });
+    }
+
+    fn read(
+        &self,
+        _: &Request,
+        ino: INodeNo,
+        _: FileHandle,
+        at: u64,
+        size: u32,
+        _: OpenFlags,
+        _: Option<LockOwner>,
+        reply: ReplyData,
+    ) {
+        self.core.watch.turn(Asked::Read, |_| {
+            let mut buffer = vec![0; size as usize];
+            match self.core.store.read(ino.0, at, &mut buffer) {
+                Ok(read) => reply.data(&buffer[..read]),
+                Err(error) => reply.error(errno(error)),
+            }
+        });
+    }
+
+    fn write(
+        &self,
+        _: &Request,
+        ino: INodeNo,
+        _: FileHandle,
+        at: u64,
+        bytes: &[u8],
+        flags: WriteFlags,
+        _: OpenFlags,
+        _: Option<LockOwner>,
+        reply: ReplyWrite,
+    ) {
+        self.core.watch.turn(Asked::Write, |lap| {
+            let kill = self.kills() && flags.contains(WriteFlags::FUSE_WRITE_KILL_SUIDGID);
+            match self.core.write(ino.0, at, bytes, kill, lap) {
+                Ok(()) => reply.written(u32::try_from(bytes.len()).expect("a request is shorter than 4 GiB")),
+                Err(error) => reply.error(error),
+            }
+        });
+    }
+
+    fn flush(&self, _: &Request, ino: INodeNo, _: FileHandle, _: LockOwner, reply: ReplyEmpty) {
+        self.core.watch.turn(Asked::Flush, |lap| {
+            if !self.core.knobs.flush {
+                return reply.error(Errno::ENOSYS);
+            }
+            let closed = self.core.store.closed(ino.0, lap).map_err(errno);
+            lap.mark(CLOSE);
+            done(closed, reply);
+        });
+    }
+
+    fn release(
+        &self,
+        _: &Request,
+        ino: INodeNo,
+        handle: FileHandle,
+        _: OpenFlags,
+        _: Option<LockOwner>,
+        _: bool,
+        reply: ReplyEmpty,
+    ) {
+        self.core.watch.turn(Asked::Release, |lap| {
+            drop(lock(&self.passed).remove(&handle.0));
+            let closed = if self.core.knobs.flush { Ok(()) } else { self.core.store.closed(ino.0, lap) };
+            done(closed.map_err(errno), reply);
+        });
+    }
+
+    fn fsync(&self, _: &Request, ino: INodeNo, _: FileHandle, _: bool, reply: ReplyEmpty) {
+        self.core.watch.turn(Asked::Fsync, |lap| done(self.core.store.sync(ino.0, lap).map_err(errno), reply));
+    }
+
+    fn opendir(&self, _: &Request, _: INodeNo, _: OpenFlags, reply: ReplyOpen) {
+        self.core.watch.turn(Asked::Opendir, |_| {
+            if self.core.knobs.opens {
+                reply.opened(FileHandle(0), FopenFlags::empty());
+            } else {
+                reply.error(Errno::ENOSYS);
+            }
+        });
+    }
+
+    fn readdir(&self, _: &Request, ino: INodeNo, _: FileHandle, after: u64, mut reply: ReplyDirectory) {
+        self.core.watch.turn(Asked::Readdir, |_| {
+            let own = [(1, "."), (OWN_NAMES, "..")].map(|(at, name)| (at, name.as_bytes().to_vec(), ino.0));
+            let names = self.core.tree.list(ino.0).into_iter().map(|(name, of)| (cookie(&name), name, of));
+            let mut all: Vec<(u64, Vec<u8>, u64)> = own.into_iter().chain(names).collect();
+            all.sort_unstable();
+            for (at, name, of) in all.into_iter().filter(|(at, ..)| *at > after) {
+                // Who has vanished meanwhile is left out.
+                let Ok(node) = self.core.nodes.get(of) else { continue };
+                if reply.add(INodeNo(of), at, node.kind, OsStr::from_bytes(&name)) {
+                    break;
+                }
+            }
+            reply.ok();
+        });
+    }
+
+    fn releasedir(&self, _: &Request, _: INodeNo, _: FileHandle, _: OpenFlags, reply: ReplyEmpty) {
+        self.core.watch.turn(Asked::Releasedir, |_| reply.ok());
+    }
+
+    fn fsyncdir(&self, _: &Request, ino: INodeNo, _: FileHandle, _: bool, reply: ReplyEmpty) {
+        self.core.watch.turn(Asked::Fsyncdir, |lap| done(self.core.store.sync(ino.0, lap).map_err(errno), reply));
+    }
+
+    fn statfs(&self, _: &Request, _: INodeNo, reply: ReplyStatfs) {
+        self.core.watch.turn(Asked::Statfs, |_| reply.statfs(1 << 30, 1 << 29, 1 << 29, 0, 0, 4096, 255, 4096));
+    }
+
+    fn getxattr(&self, _: &Request, _: INodeNo, _: &OsStr, _: u32, reply: ReplyXattr) {
+        self.core.watch.turn(Asked::Getxattr, |_| {
+            reply.error(if self.core.knobs.privileges == Privileges::Refused { Errno::ENOSYS } else { Errno::ENODATA });
+        });
+    }
+
+    // What follows is not offered here. A kernel that was told so once does not ask again.
+
+    fn setxattr(&self, _: &Request, _: INodeNo, _: &OsStr, _: &[u8], _: i32, _: u32, reply: ReplyEmpty) {
+        self.core.watch.turn(Asked::Setxattr, |_| reply.error(Errno::ENOSYS));
+    }
+
+    fn listxattr(&self, _: &Request, _: INodeNo, _: u32, reply: ReplyXattr) {
+        self.core.watch.turn(Asked::Listxattr, |_| reply.error(Errno::ENOSYS));
+    }
+
+    fn removexattr(&self, _: &Request, _: INodeNo, _: &OsStr, reply: ReplyEmpty) {
+        self.core.watch.turn(Asked::Removexattr, |_| reply.error(Errno::ENOSYS));
+    }
+
+    fn access(&self, _: &Request, _: INodeNo, _: AccessFlags, reply: ReplyEmpty) {
+        self.core.watch.turn(Asked::Access, |_| reply.error(Errno::ENOSYS));
+    }
+
+    fn fallocate(&self, _: &Request, _: INodeNo, _: FileHandle, _: u64, _: u64, _: i32, reply: ReplyEmpty) {
+        self.core.watch.turn(Asked::Fallocate, |_| reply.error(Errno::ENOSYS));
+    }
+
+    fn lseek(&self, _: &Request, _: INodeNo, _: FileHandle, _: i64, _: i32, reply: ReplyLseek) {
+        self.core.watch.turn(Asked::Lseek, |_| reply.error(Errno::ENOSYS));
+    }
+}

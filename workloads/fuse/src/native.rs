@@ -1,0 +1,79 @@
+//! What the kernel does without a server: tmpfs, and ext4 on a file in memory.
+
+use crate::server::may_mount;
+use anyhow::{Context, Result, ensure};
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use technique::Absent;
+use technique::peer::find_program;
+
+/// A file system of the kernel's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Native {
+    /// Memory.
+    Tmpfs,
+    /// ext4 on a file in memory: its code, without a disk's noise.
+    Ext4,
+}
+
+/// One that is mounted until this is dropped.
+#[derive(Debug)]
+pub struct NativeMount {
+    points: Vec<PathBuf>,
+}
+
+impl Native {
+    /// Mounts it, with room for so many bytes. `beside` is an empty directory for what it lies on.
+    pub fn mount(self, point: &Path, beside: &Path, room: u64) -> Result<NativeMount> {
+        may_mount()?;
+        let mut mounted = NativeMount { points: Vec::new() };
+        match self {
+            Native::Tmpfs => mounted.tmpfs(point)?,
+            Native::Ext4 => {
+                for program in ["mkfs.ext4", "mount"] {
+                    if find_program(program).is_none() {
+                        return Err(Absent::because(format!("no {program} here"), "apt-get install e2fsprogs mount"));
+                    }
+                }
+                mounted.tmpfs(beside)?;
+                let image = beside.join("image");
+                std::fs::File::create(&image)?.set_len((room * 2).max(64 << 20)).context("making the image")?;
+                run(Command::new("mkfs.ext4").args(["-q", "-F"]).arg(&image))?;
+                // The loop device goes by itself when it is unmounted.
+                let loops = run(Command::new("mount").args(["-o", "loop"]).arg(&image).arg(point));
+                if loops.is_err() && !Path::new("/dev/loop-control").exists() {
+                    return Err(Absent::because("there are no loop devices", "modprobe loop"));
+                }
+                loops?;
+                mounted.points.push(point.to_owned());
+            }
+        }
+        Ok(mounted)
+    }
+}
+
+impl NativeMount {
+    fn tmpfs(&mut self, point: &Path) -> Result<()> {
+        let options: Option<&str> = Some("mode=755");
+        mount(Some("assay-tmpfs"), point, Some("tmpfs"), MsFlags::MS_NODEV, options)
+            .with_context(|| format!("mounting a tmpfs at {}", point.display()))?;
+        self.points.push(point.to_owned());
+        Ok(())
+    }
+}
+
+impl Drop for NativeMount {
+    fn drop(&mut self) {
+        for point in self.points.iter().rev() {
+            // What still uses it keeps it alive until it is done; nobody else sees it.
+            let _ = umount2(point, MntFlags::MNT_DETACH);
+        }
+    }
+}
+
+fn run(command: &mut Command) -> Result<()> {
+    let output = command.output().with_context(|| format!("running {command:?}"))?;
+    ensure!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr).trim());
+    Ok(())
+}

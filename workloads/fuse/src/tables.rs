@@ -1,0 +1,262 @@
+//! The questions, and the ways to answer each.
+
+use crate::job::{Does, Job, Where, expected, outcome};
+use crate::knobs::{Data, Held, Knobs, LEAN, LEAST, NO_FLUSH, NO_PROBE, PLAIN, Place, Privileges};
+use crate::native::Native;
+use blocks::Layer;
+use technique::{Workload, variant};
+
+const PIECE: usize = 4 << 10;
+const LARGE: usize = 1 << 20;
+
+const fn native(does: Does, native: Native) -> Job {
+    Job { does, within: Where::Native(native), place: Place::Same }
+}
+
+const fn served(does: Does, knobs: Knobs) -> Job {
+    Job { does, within: Where::Served(knobs), place: Place::Same }
+}
+
+const fn at(place: Place, job: Job) -> Job {
+    Job { place, ..job }
+}
+
+const fn create(knobs: Knobs) -> Job {
+    served(Does::Create(PIECE), knobs)
+}
+
+const fn stored(layer: Layer) -> Job {
+    create(Knobs { store: Held::Blocks(layer), ..NO_PROBE })
+}
+
+const WRITEBACK: Knobs = Knobs { data: Data::Writeback, ..LEAN };
+const FILES: Knobs = Knobs { store: Held::Files, ..LEAN };
+const PASSTHROUGH: Knobs = Knobs { data: Data::Passthrough, ..FILES };
+const DIRECT: Knobs = Knobs { data: Data::Direct, ..LEAN };
+/// Room for every descriptor that the largest fixture needs.
+const ROOM: u32 = 16_000;
+
+/// Files are made.
+pub static CREATE: Workload = Workload {
+    name: "fuse",
+    question: "Where does a 4 KiB create spend its time, when a program in user space is the file system?",
+    fixtures: &["create-4k", "create-4k-random", "create-4k-few", "tiny"],
+    variants: &[
+        variant("tmpfs", &const { native(Does::Create(PIECE), Native::Tmpfs) }, "the kernel's own, in memory"),
+        variant("ext4", &const { native(Does::Create(PIECE), Native::Ext4) }, "ext4 on a file in memory"),
+        variant("plain", &const { create(PLAIN) }, "a server that answers everything that it is asked"),
+        variant("no-probe", &const { create(NO_PROBE) }, "and is not asked for capabilities at each write"),
+        variant("no-flush", &const { create(NO_FLUSH) }, "nor waited for at each close"),
+        variant("lean", &const { create(LEAN) }, "nor asked for the directory's attributes"),
+        variant("least", &const { create(LEAST) }, "nor told of opens: three requests a file"),
+        variant("least-other", &const { at(Place::Other, create(LEAST)) }, "least, server on another processor"),
+        variant("least-free", &const { at(Place::Free, create(LEAST)) }, "least, where the scheduler puts them"),
+        variant("plain-other", &const { at(Place::Other, create(PLAIN)) }, "plain, server on another processor"),
+        variant("plain-free", &const { at(Place::Free, create(PLAIN)) }, "plain, where the scheduler puts them"),
+        variant(
+            "least-spin-other",
+            &const { at(Place::Other, create(Knobs { spins: true, ..LEAST })) },
+            "least-other, the server asks again and again instead of sleeping",
+        ),
+        variant(
+            "lifetime-0",
+            &const { create(Knobs { lifetime_s: 0, ..LEAN }) },
+            "lean, names and attributes are never believed",
+        ),
+        variant(
+            "killpriv",
+            &const { create(Knobs { privileges: Privileges::Dropped, ..LEAN }) },
+            "lean, the server drops setuid bits itself",
+        ),
+        variant("writeback", &const { create(WRITEBACK) }, "lean, the page cache gathers writes"),
+        variant(
+            "writeback-plain",
+            &const { create(Knobs { data: Data::Writeback, ..PLAIN }) },
+            "plain, the page cache gathers writes",
+        ),
+        variant("direct", &const { create(DIRECT) }, "lean, past the page cache"),
+        variant("files", &const { create(FILES) }, "lean, a file in memory for each file"),
+        variant(
+            "files-room",
+            &const { create(Knobs { room: ROOM, ..FILES }) },
+            "files, the descriptor table grown before",
+        ),
+        variant("passthrough", &const { create(PASSTHROUGH) }, "files, the kernel writes to them itself"),
+        variant(
+            "passthrough-room",
+            &const { create(Knobs { room: ROOM, ..PASSTHROUGH }) },
+            "passthrough, the descriptor table grown before",
+        ),
+        variant(
+            "threads-2",
+            &const { at(Place::Free, create(Knobs { threads: 2, ..LEAST })) },
+            "least-free by two threads",
+        ),
+        variant(
+            "threads-2-clone",
+            &const { at(Place::Free, create(Knobs { threads: 2, clone_fd: true, ..LEAST })) },
+            "least-free by two threads, each with a descriptor of its own",
+        ),
+        variant(
+            "threads-4-clone",
+            &const { at(Place::Free, create(Knobs { threads: 4, clone_fd: true, ..LEAST })) },
+            "least-free by four",
+        ),
+        variant("blocks-zlib", &const { stored(blocks::ZLIB) }, "no-probe, stored in the document's block layer"),
+        variant("blocks-skip-small", &const { stored(blocks::SKIP_SMALL) }, "writes of up to 4 KiB are not packed"),
+        variant("blocks-none", &const { stored(blocks::NONE) }, "nothing is packed"),
+        variant("blocks-entropy", &const { stored(blocks::ENTROPY) }, "packed where it looks useful"),
+        variant("blocks-write-buffer", &const { stored(blocks::WRITE_BUFFER) }, "skip-small, writes are gathered"),
+        variant(
+            "blocks-small-file-map",
+            &const { stored(blocks::SMALL_FILE_MAP) },
+            "skip-small, a map for small files",
+        ),
+        variant("blocks-async-flush", &const { stored(blocks::ASYNC_FLUSH) }, "skip-small, another thread writes"),
+        variant("blocks-short-term", &const { stored(blocks::SHORT_TERM) }, "skip-small, all three"),
+        variant("blocks-log", &const { stored(blocks::LOG) }, "skip-small, and a log"),
+        variant("blocks-log-sync", &const { stored(blocks::LOG_SYNC) }, "and each write waits until it is stored"),
+    ],
+    ladder: &["plain", "no-probe", "no-flush", "lean", "least"],
+    floor: Some("tmpfs"),
+    expected,
+    outcome,
+};
+
+/// The rows of the two questions about bytes, which differ by the length of a piece.
+macro_rules! write {
+    ($piece:expr) => {
+        &[
+            variant(
+                "tmpfs",
+                &const { native(Does::CreateStored($piece), Native::Tmpfs) },
+                "the kernel's own, in memory",
+            ),
+            variant("ext4", &const { native(Does::CreateStored($piece), Native::Ext4) }, "ext4 on a file in memory"),
+            variant("plain", &const { stream($piece, PLAIN) }, "a server that answers everything that it is asked"),
+            variant("no-probe", &const { stream($piece, NO_PROBE) }, "and is not asked for capabilities at each write"),
+            variant("lean", &const { stream($piece, LEAN) }, "nor waited for at a close, nor asked for attributes"),
+            variant(
+                "lean-other",
+                &const { at(Place::Other, stream($piece, LEAN)) },
+                "lean, server on another processor",
+            ),
+            variant(
+                "lean-free",
+                &const { at(Place::Free, stream($piece, LEAN)) },
+                "lean, where the scheduler puts them",
+            ),
+            variant("direct", &const { stream($piece, DIRECT) }, "lean, past the page cache"),
+            variant("writeback", &const { stream($piece, WRITEBACK) }, "lean, the page cache gathers writes"),
+            variant(
+                "writeback-probe",
+                &const { stream($piece, Knobs { privileges: Privileges::Answered, ..WRITEBACK }) },
+                "writeback, asked for capabilities at each write",
+            ),
+            variant("passthrough", &const { stream($piece, PASSTHROUGH) }, "the kernel writes to a file itself"),
+            variant(
+                "passthrough-probe",
+                &const { stream($piece, Knobs { privileges: Privileges::Answered, ..PASSTHROUGH }) },
+                "passthrough, asked for capabilities at each write",
+            ),
+            variant(
+                "max-write-4k",
+                &const { stream($piece, Knobs { max_write: 4 << 10, ..LEAN }) },
+                "lean, at most 4 KiB a request",
+            ),
+            variant(
+                "max-write-128k",
+                &const { stream($piece, Knobs { max_write: 128 << 10, ..LEAN }) },
+                "lean, at most 128 KiB a request",
+            ),
+        ]
+    };
+}
+
+const fn stream(piece: usize, knobs: Knobs) -> Job {
+    served(Does::CreateStored(piece), knobs)
+}
+
+/// A long file is written in pages.
+pub static WRITE_4K: Workload = Workload {
+    name: "fuse-4k",
+    question: "How fast is a long file written in pieces of 4 KiB, and stored?",
+    fixtures: &["stream-64m", "tiny"],
+    variants: write!(PIECE),
+    ladder: &[],
+    floor: Some("tmpfs"),
+    expected,
+    outcome,
+};
+
+/// A long file is written in large pieces.
+pub static WRITE_1M: Workload = Workload {
+    name: "fuse-1m",
+    question: "How fast is a long file written in pieces of 1 MiB, and stored?",
+    fixtures: &["stream-64m", "tiny"],
+    variants: write!(LARGE),
+    ladder: &[],
+    floor: Some("tmpfs"),
+    expected,
+    outcome,
+};
+
+/// Files are looked at and read.
+pub static READ_BACK: Workload = Workload {
+    name: "fuse-read",
+    question: "How long does it take to look at every file, open it, read it and close it?",
+    fixtures: &["create-4k", "stream-64m", "tiny"],
+    variants: &[
+        variant("tmpfs", &const { native(Does::ReadBack, Native::Tmpfs) }, "the kernel's own, in memory"),
+        variant("ext4", &const { native(Does::ReadBack, Native::Ext4) }, "ext4 on a file in memory"),
+        variant("plain", &const { served(Does::ReadBack, PLAIN) }, "a server that answers everything that it is asked"),
+        variant("lean", &const { served(Does::ReadBack, LEAN) }, "and is not asked for what can be left out"),
+        variant(
+            "least",
+            &const { served(Does::ReadBack, LEAST) },
+            "nor told of opens: what is cached needs no request",
+        ),
+        variant(
+            "lifetime-0",
+            &const { served(Does::ReadBack, Knobs { lifetime_s: 0, ..LEAN }) },
+            "lean, names and attributes are never believed",
+        ),
+        variant("direct", &const { served(Does::ReadBack, DIRECT) }, "lean, past the page cache"),
+        variant("passthrough", &const { served(Does::ReadBack, PASSTHROUGH) }, "the kernel reads a file itself"),
+        variant("least-other", &const { at(Place::Other, served(Does::ReadBack, LEAST)) }, "least, another processor"),
+        variant("lean-other", &const { at(Place::Other, served(Does::ReadBack, LEAN)) }, "lean, another processor"),
+    ],
+    ladder: &[],
+    floor: Some("tmpfs"),
+    expected,
+    outcome,
+};
+
+const TRIPS: Does = Does::Ask(20);
+
+/// One request, and its answer.
+pub static TRIP: Workload = Workload {
+    name: "fuse-trip",
+    question: "What does one round trip to a server cost, twenty times a file?",
+    fixtures: &["create-4k-few", "tiny"],
+    variants: &[
+        variant("tmpfs", &const { native(TRIPS, Native::Tmpfs) }, "no trip: the kernel answers itself"),
+        variant("same", &const { served(TRIPS, LEAST) }, "server and client on one processor"),
+        variant("other", &const { at(Place::Other, served(TRIPS, LEAST)) }, "on two"),
+        variant("free", &const { at(Place::Free, served(TRIPS, LEAST)) }, "where the scheduler puts them"),
+        variant(
+            "spin-other",
+            &const { at(Place::Other, served(TRIPS, Knobs { spins: true, ..LEAST })) },
+            "on two, the server asks again and again instead of sleeping",
+        ),
+        variant(
+            "threads-2-clone",
+            &const { at(Place::Free, served(TRIPS, Knobs { threads: 2, clone_fd: true, ..LEAST })) },
+            "free, two threads with a descriptor each",
+        ),
+    ],
+    ladder: &[],
+    floor: Some("tmpfs"),
+    expected,
+    outcome,
+};

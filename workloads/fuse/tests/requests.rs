@@ -1,0 +1,99 @@
+//! How often the kernel asks the server, trick by trick, on a real mount: counts, which no load on the machine moves.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod common;
+
+use common::Mount;
+use fuse::{Data, Held, Knobs, LEAN, LEAST, NO_FLUSH, NO_PROBE, PLAIN, Privileges};
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::path::Path;
+
+const FILES: u64 = 50;
+const WRITES: u64 = 512;
+
+#[test]
+fn serve_when_asked() {
+    common::serve_when_asked();
+}
+
+fn make_files(root: &Path) {
+    for file in 0..FILES {
+        let mut file = OpenOptions::new().write(true).create_new(true).open(root.join(file.to_string())).unwrap();
+        file.write_all(&[7; 4096]).unwrap();
+    }
+}
+
+/// What the first file teaches the kernel, the others need not.
+fn teach(root: &Path) {
+    std::fs::write(root.join("first"), [1; 4096]).unwrap();
+    std::fs::remove_file(root.join("first")).unwrap();
+}
+
+/// Each file's requests but for the releases, which nobody waits for.
+fn per_file(asked: &BTreeMap<String, u64>) -> Vec<(&str, u64)> {
+    let waited = asked.iter().filter(|(name, _)| *name != "requests.release" && *name != "requests.forget");
+    waited
+        .map(|(name, count)| {
+            assert_eq!(count % FILES, 0, "{name}: {count}");
+            (name.strip_prefix("requests.").unwrap(), count / FILES)
+        })
+        .collect()
+}
+
+#[test]
+fn each_trick_spares_its_request() {
+    let files = Knobs { store: Held::Files, ..LEAN };
+    let rows: [(&str, Knobs, &[(&str, u64)]); 7] = [
+        ("plain", PLAIN, &[("create", 1), ("flush", 1), ("getattr", 1), ("getxattr", 1), ("lookup", 1), ("write", 1)]),
+        ("no-probe", NO_PROBE, &[("create", 1), ("flush", 1), ("getattr", 1), ("lookup", 1), ("write", 1)]),
+        ("no-flush", NO_FLUSH, &[("create", 1), ("getattr", 1), ("lookup", 1), ("write", 1)]),
+        ("lean", LEAN, &[("create", 1), ("lookup", 1), ("write", 1)]),
+        // The kernel looks at each file once: what is written to again and again is spared, and a new file is not.
+        (
+            "killpriv",
+            Knobs { privileges: Privileges::Dropped, ..LEAN },
+            &[("create", 1), ("getxattr", 1), ("lookup", 1), ("write", 1)],
+        ),
+        ("least", LEAST, &[("lookup", 1), ("mknod", 1), ("write", 1)]),
+        ("passthrough", Knobs { data: Data::Passthrough, ..files }, &[("create", 1), ("lookup", 1)]),
+    ];
+    for (name, knobs, wanted) in rows {
+        let Some(mut mount) = Mount::new(&knobs) else { return };
+        teach(&mount.at(""));
+        let asked = mount.asked_by(make_files);
+        assert_eq!(per_file(&asked), wanted, "{name}");
+    }
+}
+
+#[test]
+fn a_write_of_four_kib_is_a_request_or_none_or_a_share_of_one() {
+    let write = |knobs: &Knobs| -> Option<BTreeMap<String, u64>> {
+        let mut mount = Mount::new(knobs)?;
+        teach(&mount.at(""));
+        let asked = mount.asked_by(|root| {
+            let mut file = File::create(root.join("long")).unwrap();
+            for _ in 0..WRITES {
+                file.write_all(&[7; 4096]).unwrap();
+            }
+            file.sync_all().unwrap();
+        });
+        assert_eq!(std::fs::read(mount.at("long")).unwrap(), vec![7; 4096 * usize::try_from(WRITES).unwrap()]);
+        Some(asked)
+    };
+    let count = |asked: &BTreeMap<String, u64>, name: &str| asked.get(name).copied().unwrap_or(0);
+    let Some(plain) = write(&PLAIN) else { return };
+    assert_eq!((count(&plain, "requests.write"), count(&plain, "requests.getxattr")), (WRITES, WRITES));
+    let lean = write(&LEAN).unwrap();
+    assert_eq!((count(&lean, "requests.write"), count(&lean, "requests.getxattr")), (WRITES, 0));
+    let dropped = write(&Knobs { privileges: Privileges::Dropped, ..LEAN }).unwrap();
+    assert_eq!((count(&dropped, "requests.write"), count(&dropped, "requests.getxattr")), (WRITES, 1));
+    let passthrough = write(&Knobs { data: Data::Passthrough, store: Held::Files, ..LEAN }).unwrap();
+    assert_eq!((count(&passthrough, "requests.write"), count(&passthrough, "requests.getxattr")), (0, 0));
+    let gathered = write(&Knobs { data: Data::Writeback, ..LEAN }).unwrap();
+    let writes = count(&gathered, "requests.write");
+    assert!(writes > 0 && writes * 100 <= WRITES, "{writes} requests for {WRITES} writes");
+    let small = write(&Knobs { data: Data::Writeback, max_write: 4096, ..LEAN }).unwrap();
+    assert_eq!(count(&small, "requests.write"), WRITES, "the largest request decides");
+}
