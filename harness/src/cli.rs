@@ -2,6 +2,8 @@
 
 use crate::ask::{Ask, Rounds};
 use crate::catalogue::{choose_among, is_for_one_step, peer};
+use crate::catalogue::{ALONE, choose, peer};
+use crate::claims::{self, ClaimsArgs};
 use crate::compare::{self, CompareArgs};
 use crate::export::{self, ExportArgs};
 use crate::file_system::{Kind, Wish};
@@ -73,6 +75,8 @@ enum Command {
     History(HistoryArgs),
     /// The pages of a run for a design review, with slides, raw data and a summary for a pull request
     Report(ReportArgs),
+    /// What the documents claimed, what was foretold and measured of it, and what that makes of it
+    Claims(ClaimsArgs),
     /// A run or a comparison in a format of others: Bencher, github-action-benchmark, junit, CSV
     Export(ExportArgs),
     /// What a row does, what it promises, where its code is, and where its time goes
@@ -258,6 +262,7 @@ fn dispatch(cli: Cli) -> Result<Said> {
         Command::Show { run } => list::show(run.as_deref()),
         Command::History(arguments) => history::history(&arguments),
         Command::Report(arguments) => report::report(&arguments),
+        Command::Claims(arguments) => claims::claims(&arguments),
         Command::Export(arguments) => export::export(&arguments),
         Command::Explain { row, on } => explain::explain(&row, &on, telling),
         Command::Flame(arguments) => flame(&arguments, telling),

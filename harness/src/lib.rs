@@ -6,6 +6,7 @@ pub mod measured;
 pub mod ask;
 pub mod calibration;
 pub mod child;
+pub mod claims;
 pub mod compare;
 pub mod once;
 pub mod rounds;

@@ -90,14 +90,21 @@ impl Claimed {
 impl fmt::Display for Claimed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let about = if self.about { "about " } else { "" };
+        let is_share = matches!(self.unit, Unit::Share | Unit::ShareLess);
+        // A share is written in per cent; three digits are what such a number has.
+        let one = |value: f64| if is_share { grouped((value * 1000.0).round() / 10.0) } else { grouped(value) };
         match (self.low, self.high) {
-            (Some(low), Some(high)) if low < high => write!(f, "{about}{} to {}", grouped(low), grouped(high))?,
-            (Some(only), Some(_)) => write!(f, "{about}{}", grouped(only))?,
-            (Some(low), None) => write!(f, "{about}more than {}", grouped(low))?,
-            (None, Some(high)) => write!(f, "{about}at most {}", grouped(high))?,
+            (Some(low), Some(high)) if low < high => write!(f, "{about}{} to {}", one(low), one(high))?,
+            (Some(only), Some(_)) => write!(f, "{about}{}", one(only))?,
+            (Some(low), None) => write!(f, "{about}more than {}", one(low))?,
+            (None, Some(high)) => write!(f, "{about}at most {}", one(high))?,
             (None, None) => f.write_str("no number")?,
         }
-        write!(f, " {}", self.unit.name())
+        match self.unit {
+            Unit::Share => f.write_str(" %"),
+            Unit::ShareLess => f.write_str(" % less"),
+            unit => write!(f, " {}", unit.name()),
+        }
     }
 }
 

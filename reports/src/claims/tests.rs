@@ -135,6 +135,9 @@ fn numbers_read_as_sentences() {
     assert_eq!(claimed(Some(30_000.0), None, Unit::FilesASecond).to_string(), "more than 30,000 files a second");
     assert_eq!(claimed(None, Some(1e9), Unit::Bytes).to_string(), "at most 1,000,000,000 bytes");
     assert_eq!(claimed(Some(0.0002), Some(0.0002), Unit::CallsAFile).to_string(), "0.0002 calls a file");
+    assert_eq!(claimed(None, Some(0.5), Unit::Share).to_string(), "at most 50 %");
+    assert_eq!(claimed(Some(0.4), Some(0.6), Unit::ShareLess).to_string(), "40 to 60 % less");
+    assert_eq!(claimed(Some(0.418), Some(0.418), Unit::Share).to_string(), "41.8 %");
     assert_eq!(grouped(108.25), "108.25");
 }
 

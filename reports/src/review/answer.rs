@@ -5,6 +5,7 @@ use super::words::{count, list, percent, sure, times, us};
 use super::{Answer, Check, ClaimVerdict, Fact, Grade, Judged, Target};
 use crate::stats::Verdict;
 use crate::summary::{Row, change};
+use std::collections::BTreeSet;
 
 /// The row that stands for what can be had now: the fastest of those that do the whole job. Those are the ladder, the
 /// rows that are asked what a phase is worth, and all others that promise no less than the baseline. What is faster
@@ -178,12 +179,17 @@ fn next(targets: &[Target], now: Option<&Row>) -> Fact {
 }
 
 /// How many claims hold, and what became of the others.
-pub(super) fn held(claims: &[Judged]) -> Fact {
+pub(crate) fn held(claims: &[Judged]) -> Fact {
     if claims.is_empty() {
         return Fact { value: "none".to_owned(), line: "no document claims anything of this".to_owned() };
     }
+    // What is said again counts once.
+    let mut claims: Vec<&Judged> = claims.iter().collect();
+    claims.sort_by_key(|one| one.claim.repeats.is_some());
+    let mut seen = BTreeSet::new();
+    claims.retain(|one| seen.insert(one.claim.repeats.as_ref().unwrap_or(&one.claim.id)));
     let of = |verdict: ClaimVerdict| claims.iter().filter(|one| one.verdict == verdict).count();
-    let is_open = |one: &&Judged| matches!(one.verdict, ClaimVerdict::Unmeasured | ClaimVerdict::Unmeasurable);
+    let is_open = |one: &&&Judged| matches!(one.verdict, ClaimVerdict::Unmeasured | ClaimVerdict::Unmeasurable);
     let judged = claims.len() - claims.iter().filter(is_open).count();
     let holding = of(ClaimVerdict::Held) + of(ClaimVerdict::Exceeded);
     let rest = [

@@ -8,7 +8,7 @@ use crate::stats::chance::Chance;
 use std::collections::BTreeMap;
 
 /// A run under construction. Times are microseconds of one file, of which there are a hundred.
-pub(super) struct Made {
+pub(crate) struct Made {
     rows: Vec<Row>,
     ladder: Vec<String>,
     floor: Option<String>,
@@ -19,7 +19,7 @@ pub(super) struct Made {
     workload: String,
     fixture: String,
     id: String,
-    pub(super) machine: BTreeMap<String, String>,
+    pub(crate) machine: BTreeMap<String, String>,
 }
 
 struct Row {
@@ -32,10 +32,10 @@ struct Row {
 }
 
 /// Files in the made-up fixture.
-pub(super) const FILES: u64 = 100;
+pub(crate) const FILES: u64 = 100;
 
 impl Made {
-    pub(super) fn rows(rows: &[(&str, &[(&str, f64)])]) -> Made {
+    pub(crate) fn rows(rows: &[(&str, &[(&str, f64)])]) -> Made {
         let made = Made {
             rows: Vec::new(),
             ladder: Vec::new(),
@@ -54,13 +54,13 @@ impl Made {
         rows.iter().fold(made, |made, (name, phases)| made.row(name, phases))
     }
 
-    pub(super) fn row(self, name: &str, phases: &[(&str, f64)]) -> Made {
+    pub(crate) fn row(self, name: &str, phases: &[(&str, f64)]) -> Made {
         let phases: Vec<(&str, f64, f64)> = phases.iter().map(|(name, us)| (*name, *us, *us)).collect();
         self.crew(name, 1, &phases)
     }
 
     /// A row of several workers: each phase with its wall time and its time summed over threads.
-    pub(super) fn crew(mut self, name: &str, workers: usize, phases: &[(&str, f64, f64)]) -> Made {
+    pub(crate) fn crew(mut self, name: &str, workers: usize, phases: &[(&str, f64, f64)]) -> Made {
         let reading = |(name, wall, thread): &(&str, f64, f64)| PhaseReading {
             name: (*name).to_owned(),
             wall_ns: wall * 1e3 * FILES as f64,
@@ -72,30 +72,30 @@ impl Made {
         self
     }
 
-    pub(super) fn stub(self, name: &str, of: &str, without: &str, phases: &[(&str, f64)]) -> Made {
+    pub(crate) fn stub(self, name: &str, of: &str, without: &str, phases: &[(&str, f64)]) -> Made {
         let mut made = self.row(name, phases);
         made.last(|row| row.stub = Some(Stub { of: of.to_owned(), without: without.to_owned() }));
         made
     }
 
-    pub(super) fn ladder(mut self, names: &[&str]) -> Made {
+    pub(crate) fn ladder(mut self, names: &[&str]) -> Made {
         self.ladder = names.iter().map(|name| (*name).to_owned()).collect();
         self
     }
 
-    pub(super) fn floor(mut self, name: &str) -> Made {
+    pub(crate) fn floor(mut self, name: &str) -> Made {
         self.floor = Some(name.to_owned());
         self
     }
 
-    pub(super) fn promises(mut self, name: &str, promises: &[&str]) -> Made {
+    pub(crate) fn promises(mut self, name: &str, promises: &[&str]) -> Made {
         let row = self.rows.iter_mut().find(|row| row.name == name).expect("a row");
         row.promises = promises.iter().map(|promise| (*promise).to_owned()).collect();
         self
     }
 
     /// What one run of a row counted.
-    pub(super) fn counted(mut self, name: &str, calls: &[(&str, u64)], values: &[(&str, u64)]) -> Made {
+    pub(crate) fn counted(mut self, name: &str, calls: &[(&str, u64)], values: &[(&str, u64)]) -> Made {
         let row = self.rows.iter_mut().find(|row| row.name == name).expect("a row");
         let by_name = calls.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect();
         let mut counts = Counts {
@@ -107,24 +107,24 @@ impl Made {
         self
     }
 
-    pub(super) fn rounds(mut self, rounds: u32) -> Made {
+    pub(crate) fn rounds(mut self, rounds: u32) -> Made {
         self.rounds = rounds;
         self
     }
 
     /// Every time is off by about this share, by chance.
-    pub(super) fn noise(mut self, noise: f64, seed: u64) -> Made {
+    pub(crate) fn noise(mut self, noise: f64, seed: u64) -> Made {
         (self.noise, self.seed) = (noise, seed);
         self
     }
 
     /// A row becomes this much slower from the first round to the last.
-    pub(super) fn drift(mut self, name: &str, share: f64) -> Made {
+    pub(crate) fn drift(mut self, name: &str, share: f64) -> Made {
         self.drift.insert(name.to_owned(), share);
         self
     }
 
-    pub(super) fn on(mut self, workload: &str, fixture: &str, id: &str) -> Made {
+    pub(crate) fn on(mut self, workload: &str, fixture: &str, id: &str) -> Made {
         (self.workload, self.fixture, self.id) = (workload.to_owned(), fixture.to_owned(), id.to_owned());
         self
     }
@@ -133,7 +133,7 @@ impl Made {
         change(self.rows.last_mut().expect("a row"));
     }
 
-    pub(super) fn run(self) -> Run {
+    pub(crate) fn run(self) -> Run {
         let mut chance = Chance::seeded(self.seed);
         let mut samples = Vec::new();
         for round in 0..self.rounds {

@@ -14,13 +14,14 @@ mod ladder;
 mod look;
 mod made;
 #[cfg(test)]
-mod made_up;
+pub(crate) mod made_up;
 mod scaling;
 mod targets;
 mod trades;
 mod trust;
 mod words;
 
+pub(crate) use answer::held;
 pub use icicles::{Folded, Stacks};
 pub use judge::judged;
 pub use made::of;

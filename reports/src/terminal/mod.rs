@@ -1,6 +1,7 @@
 //! The terminal's text of a run: the table, where the time goes, and the answer in words.
 
 pub mod apart;
+pub mod claims;
 pub mod comparison;
 pub mod gate;
 pub mod history;

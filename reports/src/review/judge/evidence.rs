@@ -3,6 +3,7 @@
 use crate::claims::Place;
 use crate::record::Run;
 use crate::review::look::Look;
+use crate::review::words::list;
 
 /// Runs of one machine, looked at; the one that a page is about comes first, then the newest.
 pub(in crate::review) struct Evidence<'a> {
@@ -30,11 +31,17 @@ impl<'a> Evidence<'a> {
             return Ok(look);
         }
         if !place.built {
-            return Err(format!("{}/{} is still to be built", place.workload, place.row));
+            let known = |row: &&String| {
+                let plans = self.looks.iter().map(|look| look.plan).filter(|plan| plan.workload == place.workload);
+                plans.flat_map(|plan| &plan.variants).any(|variant| variant.name == **row)
+            };
+            let lacking: Vec<String> =
+                rows().filter(|row| !known(row)).map(|row| format!("{}/{row}", place.workload)).collect();
+            return Err(format!("still to be built: {}", list(&lacking)));
         }
         for look in here {
             if let Some((row, why)) = rows().find_map(|row| Some((row, look.why_not(row)?))) {
-                return Err(format!("{}/{row} has no number: {why}", place.workload));
+                return Err(format!("no number of {}/{row}: {why}", place.workload));
             }
         }
         Err(format!("no run here has it yet: assay run {}/{} --on {}", place.workload, place.row, place.fixture))

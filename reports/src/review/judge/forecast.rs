@@ -26,11 +26,14 @@ use crate::claims::Place;
 use crate::record::Sample;
 use crate::review::Forecast;
 use crate::review::look::Look;
-use crate::stats::{interval, median};
-use crate::summary::{Bounds, Measured, change};
+use crate::stats::{interval_of_few, median};
+use crate::summary::{Bounds, Measured, Row, change};
 
 /// The phase in which workers wait.
 const WAIT: &str = "wait";
+
+/// The phase of another program.
+const COMMAND: &str = "command";
 
 /// What one worker did alone, and what all did together, in nanoseconds of work.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -101,7 +104,7 @@ pub(super) fn of_part(look: &Look, baseline: &str, phases: &[String], local: Opt
             let path = Path::of(sample);
             path.time(phases, 1.0) / path.time(phases, factor)
         };
-        interval(&before.phases.values().map(gain).collect::<Vec<_>>())
+        interval_of_few(&before.phases.values().map(gain).collect::<Vec<_>>())
     };
     let at_most = whole(f64::INFINITY)?;
     let (low, mid, high) = match local {
@@ -122,7 +125,9 @@ pub(super) fn of_whole(look: &Look, place: &Place) -> Option<Forecast> {
     if workers(now) > workers(before) && workers(before) == 1 {
         return of_crew(look, before, now);
     }
-    let moved = change(look.row(baseline)?, look.row(&place.row)?)?;
+    // What another program does cannot be seen into.
+    let is_seen = |row: &Row| row.phases.iter().all(|(phase, _)| phase != COMMAND);
+    let moved = change(look.row(baseline)?, look.row(&place.row).filter(|row| is_seen(row))?)?;
     let phases: Vec<String> = moved.phases.into_iter().map(|phase| phase.name).collect();
     let local = match between(look, baseline, &place.row, &phases).ok()? {
         Inside::Factor(bounds) => Some(bounds),
@@ -150,7 +155,7 @@ fn of_crew(look: &Look, before: &Measured, now: &Measured) -> Option<Forecast> {
     Some(Forecast {
         share,
         local: Some(exactly(hands)),
-        whole: interval(&gains)?.into(),
+        whole: interval_of_few(&gains)?.into(),
         at_most: 1.0 / (1.0 - share).max(f64::MIN_POSITIVE),
         model: "critical path".to_owned(),
     })

@@ -3,7 +3,7 @@
 use crate::claims::{CROSSING, Place, Unit};
 use crate::record::CALLS;
 use crate::review::look::{Look, shares};
-use crate::stats::interval;
+use crate::stats::{Interval, interval, interval_of_few};
 use crate::summary::{Bounds, Measured};
 use std::collections::BTreeMap;
 
@@ -59,7 +59,8 @@ pub(super) fn between(look: &Look, before: &str, now: &str, phases: &[String]) -
 /// What phases take of a row's time.
 pub(super) fn of_phases(look: &Look, row: &str, phases: &[String]) -> Result<Bounds, String> {
     let shares = shares(samples(look, row)?, phases);
-    Ok(interval(&shares.into_values().collect::<Vec<_>>()).ok_or_else(nobody_looked)?.into())
+    let bounds = interval_of_few(&shares.into_values().collect::<Vec<_>>()).ok_or_else(nobody_looked)?;
+    Ok(Bounds { low: bounds.low.max(0.0), high: bounds.high.min(1.0), ..bounds.into() })
 }
 
 fn samples<'a, 'b>(look: &'b Look<'a>, row: &str) -> Result<&'b Measured<'a>, String> {
@@ -76,8 +77,12 @@ fn in_ns(one: &Measured, phases: &[String]) -> BTreeMap<u32, f64> {
 }
 
 fn ratio(one: &BTreeMap<u32, f64>, other: &BTreeMap<u32, f64>) -> Option<Bounds> {
-    let pairs: Vec<(f64, f64)> = one.iter().filter_map(|(round, one)| Some((*one, *other.get(round)?))).collect();
-    crate::stats::speed_up(&pairs).map(Bounds::from)
+    let pairs = one.iter().filter_map(|(round, one)| Some((*one, *other.get(round)?)));
+    // On the scale of logarithms, so that few values have no bound below nothing.
+    let logs: Vec<f64> =
+        pairs.filter(|(one, other)| *one > 0.0 && *other > 0.0).map(|(one, other)| (one / other).ln()).collect();
+    let Interval { low, mid, high, confidence } = interval_of_few(&logs)?;
+    Some(Bounds { low: low.exp(), mid: mid.exp(), high: high.exp(), confidence })
 }
 
 fn gain(look: &Look, place: &Place) -> Result<Bounds, String> {

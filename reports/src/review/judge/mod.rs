@@ -18,6 +18,13 @@ use crate::stats::Verdict;
 use crate::summary::Bounds;
 use measure::{Inside, measured};
 
+impl Judged {
+    /// What was measured, with its unit and its bounds, as a table has it.
+    pub fn measured_words(&self) -> Option<String> {
+        self.measured.map(|bounds| told::value(&self.claim, &bounds))
+    }
+}
+
 /// Every claim of the ledgers, in their order, held against the newest runs that have its rows. The runs are of one
 /// machine, the newest last.
 pub fn judged(runs: &[Run], ledgers: &[Ledger]) -> Vec<Judged> {

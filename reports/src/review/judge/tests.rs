@@ -124,7 +124,7 @@ fn a_part_that_keeps_its_word_and_gives_the_whole_its_share() {
     let unbuilt = by_id(&claims, "x-04");
     assert_eq!(
         (unbuilt.verdict, unbuilt.told.as_str()),
-        (ClaimVerdict::Unmeasured, "Restore/simd is still to be built.")
+        (ClaimVerdict::Unmeasured, "Still to be built: restore/simd.")
     );
 }
 
@@ -212,7 +212,7 @@ fn what_is_said_why_has_source_data_and_formula() {
     let why = by_id(&claims, "x-01").why.join("\n");
     assert_eq!(
         why,
-        "x.md, line 5: \"decompression IS 5-8x faster\"
+        "source    line 5: \"decompression IS 5-8x faster\" of x.md
 says      Decoding is faster.
 claimed   5 to 8 times as fast
 part      codecs: gzip-6 to zstd-3 on python-small

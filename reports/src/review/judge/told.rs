@@ -4,12 +4,13 @@ use super::Known;
 use crate::claims::{Claim, Kind, Place, Unit, grouped};
 use crate::review::words::{list, percent, sure, times, us};
 use crate::review::{ClaimVerdict, Forecast};
+use crate::stats::BAND;
 use crate::summary::Bounds;
 
-/// Whether a part alone and the same part inside its job differ by more than their bounds.
+/// Whether a part alone and the same part inside its job differ by more than their bounds and the noise band.
 pub(super) fn differ(known: &Known) -> Option<String> {
     let (part, inside) = (known.part?, known.inside?);
-    (part.low > inside.high || inside.low > part.high).then(|| {
+    (part.low > inside.high * BAND || inside.low > part.high * BAND).then(|| {
         format!(
             "Alone it is {} times as fast ({}), inside the job {} times ({}): what it does there is not what was \
              measured alone.",
@@ -23,7 +24,7 @@ pub(super) fn differ(known: &Known) -> Option<String> {
 
 /// The verdict as a sentence or two.
 pub(super) fn verdict(claim: &Claim, verdict: ClaimVerdict, known: &Known) -> String {
-    let why_not = || format!("{}.", capital(&list(&known.lacking)));
+    let why_not = || format!("{}.", capital(&known.lacking.join("; ")));
     match verdict {
         ClaimVerdict::Unmeasurable => claim.why.clone().unwrap_or_default(),
         ClaimVerdict::Unmeasured => match &known.measured {
@@ -102,7 +103,7 @@ fn is_absolute(unit: Unit) -> bool {
 }
 
 /// A measured value with its bounds, in the claim's unit.
-pub(super) fn value(claim: &Claim, bounds: &Bounds) -> String {
+pub(in crate::review) fn value(claim: &Claim, bounds: &Bounds) -> String {
     let unit = claim.claimed.unit;
     let number = |value: f64| match unit {
         Unit::Share | Unit::ShareLess => percent(value),
@@ -121,7 +122,9 @@ pub(super) fn value(claim: &Claim, bounds: &Bounds) -> String {
         return format!("{}{name} (one round, no bounds)", number(bounds.mid));
     }
     let sure = crate::review::words::confidence(bounds);
-    format!("{}{name} ({sure}: {} to {})", number(bounds.mid), number(bounds.low), number(bounds.high))
+    let (low, high) = (number(bounds.low), number(bounds.high));
+    let (low, high) = (low.trim_end_matches(" %"), high.trim_end_matches(" %"));
+    format!("{}{name} ({sure}: {low} to {high})", number(bounds.mid))
 }
 
 /// Three digits, and thousands set apart; what is smaller than a hundredth keeps what it has.
@@ -136,7 +139,7 @@ fn amount(value: f64) -> String {
 /// The source, the data and the formula, line by line.
 pub(super) fn why(source: &str, claim: &Claim, verdict: ClaimVerdict, known: &Known) -> Vec<String> {
     let mut lines = vec![
-        format!("{source}, line {}: \"{}\"", claim.line, claim.quote),
+        format!("source    line {}: \"{}\" of {source}", claim.line, claim.quote),
         format!("says      {}", claim.says),
         format!("claimed   {}", claim.claimed),
     ];
@@ -154,7 +157,7 @@ pub(super) fn why(source: &str, claim: &Claim, verdict: ClaimVerdict, known: &Kn
     }
     lines.extend(known.measured.map(|bounds| format!("measured  {}", value(claim, &bounds))));
     lines.extend(implied(known).map(|told| format!("implied   {told}")));
-    lines.extend(claim.inside.iter().map(|inside| format!("inside it {}", inside.note)));
+    lines.extend(claim.inside.iter().map(|inside| format!("itself    {}", inside.note)));
     lines.extend(claim.note.iter().map(|note| format!("note      {note}")));
     lines.extend(claim.why.iter().map(|why| format!("why not   {why}")));
     lines.extend(known.lacking.iter().map(|why| format!("lacking   {why}")));
