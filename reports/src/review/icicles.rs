@@ -29,7 +29,7 @@ pub struct Stacks {
 }
 
 /// More frames than this make a page slow.
-const MOST: usize = 1000;
+const MOST: usize = 500;
 /// How `assay flame` marks a frame of the kernel.
 const KERNEL: &str = "_[k]";
 
@@ -190,7 +190,7 @@ mod tests {
         }
         let icicles = of(&stacks(&text, "r;phase0;f0 5000\n"), 1.0).unwrap();
         let drawn = count(&icicles.root);
-        assert!((500..=MOST).contains(&drawn), "{drawn}");
+        assert!((MOST / 2..=MOST).contains(&drawn), "{drawn}");
         assert!(icicles.folded > 9000);
         let leaves: f64 = icicles.root.calls.iter().flat_map(|phase| &phase.calls).map(|call| call.before).sum();
         assert!((leaves - icicles.before.1).abs() < 1e-6, "the folded ones keep their time");
