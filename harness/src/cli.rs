@@ -2,7 +2,6 @@
 
 use crate::ask::{Ask, Rounds};
 use crate::catalogue::{choose_among, is_for_one_step, peer};
-use crate::catalogue::{ALONE, choose, peer};
 use crate::claims::{self, ClaimsArgs};
 use crate::compare::{self, CompareArgs};
 use crate::export::{self, ExportArgs};

@@ -37,6 +37,6 @@ pub mod fixture;
 pub mod history;
 pub mod list;
 pub mod refusal;
+pub mod report;
 pub mod store;
 pub mod walk;
-pub mod report;
