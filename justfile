@@ -15,6 +15,7 @@ bench-all minutes="12": build
     {{assay}} run codecs syscalls batching buffers parity --budget $(({{minutes}} * 15))s
     {{assay}} run restore --on python-small --budget $(({{minutes}} * 15))s
     {{assay}} run restore --ladder --on python-env --budget $(({{minutes}} * 15))s
+    {{assay}} run erasure --ladder --on object-4m --budget $(({{minutes}} * 15))s
     {{assay}} run walk --ladder --on walk-small --budget $(({{minutes}} * 15))s
 
 # The parts at the micro level by criterion, on an otherwise quiet machine: `just bench-parts codecs/zstd`

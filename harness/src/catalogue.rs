@@ -19,6 +19,7 @@ pub static WORKLOADS: &[&Workload] = &[
     &fuse::WRITE_1M,
     &fuse::READ_BACK,
     &fuse::TRIP,
+    &erasure::WORKLOAD,
 ];
 
 /// Rows of this prefix take one step of a ladder alone, on the baseline.

@@ -8,6 +8,8 @@ use std::process::Command;
 
 const PARTS: &[&str] = &["codecs", "syscalls", "batching", "buffers", "blocks", "parity"];
 const JOBS: &[&str] = &["restore", "walk", "fuse"];
+const PARTS: &[&str] = &["codecs", "syscalls", "batching", "buffers", "parity"];
+const JOBS: &[&str] = &["restore", "walk", "erasure"];
 
 /// Modules that may hold unsafe code; ARCHITECTURE.md lists the same.
 const UNSAFE: &[&str] = &[

@@ -171,7 +171,7 @@ fn write(object: &Object, blocks: &Blocks, plain: Option<&[u8]>, out: &mut File)
 }
 
 /// Puts a stripe's data in one piece of memory.
-fn gather(object: &Object, blocks: &Blocks, into: &mut Vec<u8>) -> Result<()> {
+pub(crate) fn gather(object: &Object, blocks: &Blocks, into: &mut Vec<u8>) -> Result<()> {
     if unpacked(blocks, usize::from(object.data), into)? {
         return Ok(());
     }

@@ -1,13 +1,138 @@
-//! How fast can an object be put as data and parity shards, and got back?
+//! How fast can an object be put as data and parity shards into as many places, and got back from those that are left?
 //!
-//! Every way of putting writes the same shards, byte for byte: what differs is the way that the bytes take.
+//! Every way of putting writes the same shards, byte for byte, each block with its hash (unless its row says otherwise):
+//! what differs is the way that the bytes take. The document's ways are temporary files, memory, one of the two by size,
+//! copying while shards are made, and temporary files on a RAM disk; beside them stands the one that it does not have:
+//! stripes that are read, encoded and handed on, with a bounded piece of memory and no temporary file.
+//!
+//! Targets are local directories: four of data, two of parity. Where the scratch place is in memory, so are they, and a
+//! RAM disk is then nothing else than the temporary files' own place: `--scratch` on a disk asks the document's question.
+
 pub mod budget;
 pub mod format;
 pub mod get;
+mod job;
+mod judge;
 mod memory;
+pub mod place;
 pub mod put;
 pub mod read;
 mod stripe;
 mod stripes;
 pub mod target;
 mod temp;
+
+use job::{Back, Fetch, Route, Store};
+use parity::Carried;
+use technique::{Peer, Promises, Workload, variant};
+
+/// As the document describes it.
+const TEMP: Store = Store {
+    route: Route::Temp { at_once: false },
+    block: 256 << 10,
+    hash: Carried::Blake3,
+    pack: None,
+    slow: false,
+    spare: 0,
+};
+const MEMORY: Store = Store { route: Route::Memory, ..TEMP };
+const STRIPES: Store = Store { route: Route::Stripes { writers: 1 }, ..TEMP };
+const ALONE: Store = Store { route: Route::OneStripe, ..TEMP };
+const FETCH: Fetch = Fetch { route: Back::OneStripe, lost: 0 };
+
+/// Reads and writes the object once, and makes nothing of it.
+const CP: Peer = Peer {
+    keep: None,
+    run: "cp -r {source}/. {target}/objects",
+    needs: &["cp"],
+    mend: "apt-get install coreutils",
+    promises: Promises::NONE,
+};
+
+/// The question, and the ways to answer it.
+pub static WORKLOAD: Workload = Workload {
+    name: "erasure",
+    question: "How fast can an object be put as data and parity shards, and got back from those that are left?",
+    fixtures: &["object-256m", "object-4m", "object-4k", "object-1g", "one-big", "python-small", "tiny"],
+    variants: &[
+        variant("put-temp-files", &TEMP, "the document's: all shards as temporary files, then copied to their places"),
+        variant("put-in-memory", &MEMORY, "all of the object and its parity in memory, then written"),
+        variant(
+            "put-hybrid",
+            &Store { route: Route::Hybrid(100 << 20), ..TEMP },
+            "in memory below 100 MiB, by temporary files above",
+        ),
+        variant(
+            "put-pipelined",
+            &Store { route: Route::Temp { at_once: true }, ..TEMP },
+            "by temporary files, copied while the next stripes are made",
+        ),
+        variant("put-ram-disk", &Store { route: Route::RamDisk, ..TEMP }, "by temporary files in /dev/shm"),
+        variant(
+            "put-adaptive",
+            &Store { route: Route::Adaptive, ..TEMP },
+            "in memory where a quarter of what is free suffices",
+        ),
+        variant("put-stripes-alone", &ALONE, "streamed stripes, one in flight, one thread"),
+        variant("put-stripes", &STRIPES, "streamed stripes, three in flight: one thread reads, one writes"),
+        variant(
+            "put-stripes-6-writers",
+            &Store { route: Route::Stripes { writers: 6 }, ..TEMP },
+            "the same with a writer for each target",
+        ),
+        variant("put-stripes-16k", &Store { block: 16 << 10, ..STRIPES }, "blocks of 16 KiB").aside(),
+        variant("put-stripes-64k", &Store { block: 64 << 10, ..STRIPES }, "streamed stripes, blocks of 64 KiB"),
+        variant("put-stripes-1m", &Store { block: 1 << 20, ..STRIPES }, "streamed stripes, blocks of 1 MiB"),
+        variant("put-stripes-4m", &Store { block: 4 << 20, ..STRIPES }, "blocks of 4 MiB").aside(),
+        variant("put-alone-64k", &Store { block: 64 << 10, ..ALONE }, "one in flight, blocks of 64 KiB").aside(),
+        variant("put-alone-1m", &Store { block: 1 << 20, ..ALONE }, "one in flight, blocks of 1 MiB").aside(),
+        variant(
+            "put-stripes-crc32c",
+            &Store { hash: Carried::Crc32c, ..STRIPES },
+            "streamed stripes with a checksum instead of BLAKE3",
+        ),
+        variant(
+            "put-stripes-sha256",
+            &Store { hash: Carried::Sha256, ..STRIPES },
+            "streamed stripes with SHA-256 instead of BLAKE3",
+        ),
+        variant("put-stripes-xxh3", &Store { hash: Carried::Xxh3, ..STRIPES }, "with XXH3").aside(),
+        variant(
+            "put-compressed",
+            &Store { pack: Some(1), ..STRIPES },
+            "streamed stripes, packed by zstd at level 1 where that pays",
+        ),
+        variant(
+            "put-slow-target",
+            &Store { slow: true, route: Route::Stripes { writers: 6 }, ..TEMP },
+            "one target of 50 MB/s and 1 ms a write: all wait for it",
+        ),
+        variant(
+            "put-hedged",
+            &Store { slow: true, spare: 1, route: Route::Stripes { writers: 6 }, ..TEMP },
+            "the same, done when five of six are stored; promises one shard less",
+        ),
+        variant(
+            "get-temp-files",
+            &Fetch { route: Back::Temp, ..FETCH },
+            "the document's: shards as temporary files first",
+        ),
+        variant("get-in-memory", &Fetch { route: Back::Memory, ..FETCH }, "shards and object whole in memory"),
+        variant("get-stripes-alone", &FETCH, "stripe by stripe, each block verified, one thread"),
+        variant(
+            "get-stripes",
+            &Fetch { route: Back::Stripes, ..FETCH },
+            "stripe by stripe: one thread reads and verifies, one writes",
+        ),
+        variant(
+            "get-degraded",
+            &Fetch { route: Back::Stripes, lost: 2 },
+            "the same with two data shards lost, which are made again",
+        ),
+        variant("cp", &CP, "the floor: the object copied once, no parity, nothing verified"),
+    ],
+    ladder: &["put-temp-files", "put-pipelined", "put-in-memory", "put-stripes-alone", "put-stripes"],
+    floor: Some("cp"),
+    expected: judge::expected,
+    outcome: judge::outcome,
+};

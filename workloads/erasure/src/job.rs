@@ -1,0 +1,265 @@
+//! Rows: objects put into directories, and got back from them.
+
+use crate::format::Id;
+use crate::get::{self, get_by};
+use crate::put::{Plan, Put, Way, put};
+use crate::target::{Directory, Injected, Slow, Target, directories};
+use crate::{judge, place};
+use anyhow::{Context, Result};
+use fixtures::tree::{Kind, scan};
+use parity::{Carried, Code};
+use std::fs::File;
+use std::path::PathBuf;
+use std::time::Duration;
+use technique::phase::{CREATE, OPEN, STAT};
+use technique::{Absent, Lap, Promise, Promises, Site, Technique};
+
+/// Puts every file of the fixture as an object, with these knobs.
+#[derive(Clone, Copy)]
+pub(crate) struct Store {
+    pub(crate) route: Route,
+    pub(crate) block: u64,
+    pub(crate) hash: Carried,
+    pub(crate) pack: Option<i32>,
+    /// Whether one target is slow.
+    pub(crate) slow: bool,
+    /// How many targets may be left behind.
+    pub(crate) spare: usize,
+}
+
+/// Which way an object's bytes take: a knob in a row.
+#[derive(Clone, Copy)]
+pub(crate) enum Route {
+    OneStripe,
+    Stripes {
+        writers: usize,
+    },
+    Memory,
+    /// Temporary files beside the targets.
+    Temp {
+        at_once: bool,
+    },
+    /// Temporary files where the document's order of places finds room first: memory.
+    RamDisk,
+    /// In memory up to so many bytes, by temporary files above.
+    Hybrid(u64),
+    /// In memory where a quarter of what is free suffices, by temporary files else.
+    Adaptive,
+}
+
+/// Data and parity shards of all rows.
+pub(crate) const SHAPE: (u16, u16) = (4, 2);
+/// How many threads write where an object is in memory or in temporary files: as many as the document's program has.
+const WRITERS: usize = 3;
+/// How many stripes are in memory where they are streamed.
+const DEPTH: usize = 3;
+/// A target on a bad day: which one, and what is the matter with it.
+const SLOW: usize = 3;
+const BAD_DAY: Injected =
+    Injected { latency: Duration::from_millis(1), bytes_a_second: Some(50_000_000), dies_after: None };
+/// How long the others wait for it, where they need not.
+const PATIENCE: Duration = Duration::from_millis(20);
+
+/// An object, its shards' name, and how it is put.
+pub(crate) struct Object {
+    path: PathBuf,
+    name: String,
+    length: u64,
+}
+
+/// Targets, objects, and what makes parity.
+pub(crate) struct Ready {
+    targets: Vec<Box<dyn Target>>,
+    objects: Vec<Object>,
+    code: Code,
+    temp: PathBuf,
+}
+
+impl Store {
+    fn plan(&self, way: Way) -> Plan {
+        let (data, parity) = SHAPE;
+        let Store { block, hash, pack, spare, .. } = *self;
+        Plan { data, parity, block, hash, pack, way, spare, patience: PATIENCE, durable: false }
+    }
+
+    fn way(&self, length: u64, temp: &std::path::Path) -> Result<Way> {
+        let memory = Way::Memory { writers: WRITERS };
+        let files = |at_once| Way::Temp { dir: temp.to_owned(), writers: WRITERS, at_once };
+        Ok(match self.route {
+            Route::OneStripe => Way::OneStripe,
+            Route::Stripes { writers } => Way::Stripes { depth: DEPTH, writers },
+            Route::Memory => memory,
+            Route::Temp { at_once } => files(at_once),
+            Route::Hybrid(threshold) if length < threshold => memory,
+            Route::Adaptive if length < place::available_memory()? / 4 => memory,
+            Route::RamDisk | Route::Hybrid(_) | Route::Adaptive => files(false),
+        })
+    }
+}
+
+impl Technique for Store {
+    type Ready = Ready;
+
+    fn prepare(&self, site: &Site) -> Result<Ready> {
+        let objects = objects(site)?;
+        let temp = if matches!(self.route, Route::RamDisk) {
+            let places = place::Places { use_ramdisk: true, ..place::Places::default() };
+            let found = places.find(2 * site.tally.bytes)?;
+            if !place::is_memory(&found) {
+                return Err(Absent::because("no room in a RAM disk here", "mount a larger /dev/shm"));
+            }
+            found
+        } else {
+            let temp = site.target.join(judge::TEMP);
+            std::fs::create_dir(&temp).with_context(|| format!("making {}", temp.display()))?;
+            temp
+        };
+        let mut targets: Vec<Box<dyn Target>> = Vec::new();
+        for (index, directory) in made(&site.target)?.into_iter().enumerate() {
+            let is_slow = self.slow && index == SLOW;
+            targets.push(if is_slow { Box::new(Slow::new(directory, BAD_DAY)) } else { Box::new(directory) });
+        }
+        Ok(Ready { targets, objects, code: self.plan(Way::OneStripe).code()?, temp })
+    }
+
+    fn work(&self, ready: &mut Ready, lap: &mut Lap) -> Result<()> {
+        let targets: Vec<&dyn Target> = ready.targets.iter().map(AsRef::as_ref).collect();
+        for object in &ready.objects {
+            let plan = self.plan(self.way(object.length, &ready.temp)?);
+            lap.mark(STAT);
+            let file = File::open(&object.path).with_context(|| format!("opening {}", object.path.display()))?;
+            lap.mark(OPEN);
+            let job = Put {
+                file: &file,
+                object: plan.object(Id::of(object.name.as_bytes()), object.length),
+                name: &object.name,
+                targets: &targets,
+                code: &ready.code,
+                plan: &plan,
+                budget: None,
+                watch: &|_| true,
+            };
+            put(&job, lap).with_context(|| format!("putting {}", object.path.display()))?;
+        }
+        Ok(())
+    }
+
+    fn settle(&self, _: &mut Ready, site: &Site) -> Result<()> {
+        judge::promise_all_but(self.spare, site)
+    }
+
+    fn promises(&self) -> Promises {
+        Promises::NONE.with(Promise::Atomic)
+    }
+}
+
+/// Gets every object back into a file.
+#[derive(Clone, Copy)]
+pub(crate) struct Fetch {
+    pub(crate) route: Back,
+    /// How many targets are lost, the first ones.
+    pub(crate) lost: usize,
+}
+
+/// Which way an object's bytes take back: a knob in a row.
+#[derive(Clone, Copy)]
+pub(crate) enum Back {
+    OneStripe,
+    Stripes,
+    Memory,
+    Temp,
+}
+
+/// Where shards are, and where objects go.
+pub(crate) struct Stored {
+    targets: Vec<Directory>,
+    names: Vec<String>,
+    way: get::Way,
+    out: PathBuf,
+}
+
+impl Technique for Fetch {
+    type Ready = Stored;
+
+    fn prepare(&self, site: &Site) -> Result<Stored> {
+        let objects = objects(site)?;
+        let shards = site.keep("shards", |dir| {
+            let (data, parity) = SHAPE;
+            let plan = Plan::streamed(data, parity);
+            std::fs::create_dir(dir)?;
+            let targets = made(dir)?;
+            let targets: Vec<&dyn Target> = targets.iter().map(|target| target as &dyn Target).collect();
+            let code = plan.code()?;
+            for object in &objects {
+                let file = File::open(&object.path).with_context(|| format!("opening {}", object.path.display()))?;
+                let of = plan.object(Id::of(object.name.as_bytes()), object.length);
+                let (name, plan) = (object.name.as_str(), &plan);
+                let job = Put {
+                    file: &file,
+                    object: of,
+                    name,
+                    targets: &targets,
+                    code: &code,
+                    plan,
+                    budget: None,
+                    watch: &|_| true,
+                };
+                put(&job, &mut Lap::start(false))?;
+            }
+            Ok(())
+        })?;
+        let temp = site.target.join(judge::TEMP);
+        let out = site.target.join(judge::OBJECTS);
+        for dir in [&temp, &out] {
+            std::fs::create_dir(dir).with_context(|| format!("making {}", dir.display()))?;
+        }
+        let way = match self.route {
+            Back::OneStripe => get::Way::OneStripe,
+            Back::Stripes => get::Way::Stripes(DEPTH),
+            Back::Memory => get::Way::Memory,
+            Back::Temp => get::Way::Temp(temp),
+        };
+        let targets = directories(&shards, shards_of_all()).split_off(self.lost);
+        Ok(Stored { targets, names: objects.into_iter().map(|object| object.name).collect(), way, out })
+    }
+
+    fn work(&self, ready: &mut Stored, lap: &mut Lap) -> Result<()> {
+        let targets: Vec<&dyn Target> = ready.targets.iter().map(|target| target as &dyn Target).collect();
+        for name in &ready.names {
+            let path = ready.out.join(name);
+            let mut out = File::create_new(&path).with_context(|| format!("making {}", path.display()))?;
+            lap.mark(CREATE);
+            get_by(&targets, name, &ready.way, &mut out, &|_| true, lap).with_context(|| format!("getting {name}"))?;
+        }
+        Ok(())
+    }
+
+    fn promises(&self) -> Promises {
+        Promises::NONE.with(Promise::Verified)
+    }
+}
+
+/// How many targets there are.
+pub(crate) fn shards_of_all() -> usize {
+    usize::from(SHAPE.0) + usize::from(SHAPE.1)
+}
+
+fn made(below: &std::path::Path) -> Result<Vec<Directory>> {
+    let targets = directories(below, shards_of_all());
+    for target in &targets {
+        std::fs::create_dir(&target.0).with_context(|| format!("making {}", target.0.display()))?;
+    }
+    Ok(targets)
+}
+
+/// The fixture's files. Their names may be of any bytes, so that shards are called by number.
+fn objects(site: &Site) -> Result<Vec<Object>> {
+    let mut objects = Vec::new();
+    for entry in scan(&site.source)? {
+        if let Kind::File { len, .. } = entry.kind {
+            let name = judge::name(objects.len());
+            objects.push(Object { path: site.source.join(entry.path), name, length: len });
+        }
+    }
+    Ok(objects)
+}
