@@ -5,7 +5,7 @@ use crate::put::Stopped;
 use crate::read::{Blocks, Reader, TooFew, unpacked};
 use crate::stripe::size;
 use crate::target::{Directory, Memory, Sink, Target};
-use crate::temp::PREFIX;
+use crate::temp::{BACK, PREFIX};
 use anyhow::{Context, Result};
 use std::fs::File;
 use std::io::{IoSlice, Seek, Write};
@@ -327,7 +327,7 @@ struct Emptied {
 
 impl Emptied {
     fn make(below: &Path, count: usize) -> Result<Emptied> {
-        let dir = below.join(format!("{PREFIX}{}-back", std::process::id()));
+        let dir = below.join(format!("{PREFIX}{}-{BACK}", std::process::id()));
         let copies = crate::target::directories(&dir, count);
         let emptied = Emptied { dir, copies };
         for copy in &emptied.copies {

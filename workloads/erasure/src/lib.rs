@@ -17,6 +17,7 @@ mod memory;
 pub mod place;
 pub mod put;
 pub mod read;
+pub mod store;
 mod stripe;
 mod stripes;
 pub mod target;

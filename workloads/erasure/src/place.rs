@@ -1,6 +1,8 @@
 //! Where temporary files go, in the document's order: a RAM disk, the place that the user names, the working directory,
 //! the system's own; the first that has room and may be written to.
 
+use crate::format::Id;
+use crate::temp::{BACK, PREFIX};
 use anyhow::{Context, Result, bail};
 use rustix::fs::{Access, access, statvfs};
 use std::path::{Path, PathBuf};
@@ -38,6 +40,23 @@ impl Places {
 fn serves(place: &Path, bytes: u64) -> bool {
     let has_room = statvfs(place).is_ok_and(|stat| stat.f_bavail.saturating_mul(stat.f_frsize) >= bytes);
     has_room && place.is_dir() && access(place, Access::WRITE_OK | Access::EXEC_OK).is_ok()
+}
+
+/// Removes temporary directories in that place whose programs are gone. Says how many.
+pub fn sweep(place: &Path) -> Result<usize> {
+    let mut swept = 0;
+    for entry in std::fs::read_dir(place).with_context(|| format!("listing {}", place.display()))? {
+        let path = entry?.path();
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let Some((program, rest)) = name.strip_prefix(PREFIX).and_then(|name| name.split_once('-')) else { continue };
+        let ours = rest == BACK || Id::parse(rest).is_some();
+        let gone = program.parse::<u32>().is_ok_and(|program| !Path::new(&format!("/proc/{program}")).exists());
+        if ours && gone && path.is_dir() {
+            std::fs::remove_dir_all(&path).with_context(|| format!("removing {}", path.display()))?;
+            swept += 1;
+        }
+    }
+    Ok(swept)
 }
 
 /// Whether a place is in memory.

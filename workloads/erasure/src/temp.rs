@@ -196,6 +196,8 @@ struct Temp {
 
 /// What temporary directories are called, so that a sweep knows them.
 pub(crate) const PREFIX: &str = "assay-shards-";
+/// What stands for an id in the name of those that are filled on the way back.
+pub(crate) const BACK: &str = "back";
 
 impl Temp {
     fn make(put: &Put, below: &Path) -> Result<Temp> {
