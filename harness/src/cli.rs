@@ -16,6 +16,7 @@ use crate::report::{self, ReportArgs};
 use crate::say::say;
 use crate::store::{StoreCommand, store};
 use crate::walk::{WalkArgs, walk};
+use crate::shard::{ShardCommand, shard};
 use crate::{doctor, explain, fixture, list, once, probes, rounds};
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
@@ -97,6 +98,9 @@ enum Command {
     /// Walk a directory and write a record of every entry below it: the best row of `walk`, as a tool
     #[command(long_about = crate::walk::ABOUT)]
     Walk(WalkArgs),
+    /// Your own file as data and parity shards in directories, and back: put, get, verify, repair
+    #[command(subcommand)]
+    Shard(ShardCommand),
     /// What this machine can and cannot measure, and how to mend each
     Doctor,
     /// One sample in a process of its own; the runner calls this
@@ -271,6 +275,7 @@ fn dispatch(cli: Cli) -> Result<Said> {
         Command::Fixture(FixtureCommand::Capture { dir, name, out }) => fixture::capture(&dir, &name, out.as_deref()),
         Command::Store(command) => store(&command, telling),
         Command::Walk(arguments) => walk(&arguments, telling),
+        Command::Shard(command) => shard(&command, telling),
         Command::Doctor => doctor::doctor(),
         Command::Once { errand } => {
             let errand = serde_json::from_str(&errand)

@@ -24,6 +24,7 @@ pub mod progress;
 pub mod removal;
 pub mod say;
 pub mod scratch;
+pub mod shard;
 pub mod signals;
 pub mod stage;
 pub mod surroundings;

@@ -16,6 +16,11 @@ pub fn listen() -> Result<()> {
 
 /// The same, with other words at the first signal.
 pub fn listen_saying(words: &'static [u8]) -> Result<()> {
+    listen_saying("\nfinishing the sample; once more stops at once\n")
+}
+
+/// The same, with other words for the first time.
+pub fn listen_saying(words: &'static str) -> Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).context("listening for Ctrl-C")?;
     std::thread::spawn(move || {
         for _ in signals.forever() {
@@ -24,6 +29,7 @@ pub fn listen_saying(words: &'static [u8]) -> Result<()> {
             } else {
                 // Nobody is left to tell where the terminal is gone; that is no reason to stop differently.
                 let _ = std::io::Write::write_all(&mut std::io::stderr(), words);
+                let _ = std::io::Write::write_all(&mut std::io::stderr(), words.as_bytes());
             }
         }
     });

@@ -99,7 +99,7 @@ pub struct Stopped;
 
 impl std::fmt::Display for Stopped {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("stopped before all was stored; nothing is left of it")
+        f.write_str("stopped before all was done; nothing unfinished is left")
     }
 }
 

@@ -191,6 +191,12 @@ impl Store {
         Ok((manifest, stored?))
     }
 
+    /// What is known of an object.
+    pub fn find(&self, name: &str) -> Result<Manifest> {
+        check_name(name)?;
+        Ok(self.newest(name)?.0)
+    }
+
     /// Gets an object into a file that is at its beginning. Gives back what was wrong on the way.
     pub fn get(&self, name: &str, out: &mut File, way: &get::Way, watch: Watch) -> Result<(Manifest, Vec<String>)> {
         check_name(name)?;
