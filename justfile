@@ -46,6 +46,10 @@ bench-instructions *words:
 build:
     cargo build --release --locked
 
+# A second build of walk's rows, with all that a compiler can be told: its rows that end with -tuned need it
+tuned:
+    RUSTFLAGS="-C force-frame-pointers=yes -C target-cpu=native" cargo build --locked --profile tuned -p walk --bin walk-row
+
 # All tests and the gates; what the machine lacks is skipped aloud, and fails where ASSAY_REQUIRE names it
 test: && gate
     cargo test --workspace --locked

@@ -7,8 +7,10 @@
 //!
 //! What the document proposes and has no row here: "SIMD for path processing" is what `memcpy` and `strlen` of the C
 //! library do already; the rows `best-paths-bytewise`, `best-paths-copied` and `best` (no path at all) bound what it
-//! could gain. "Inlining" is the compiler's: every row has it.
+//! could gain. "Inlining" is the compiler's: every row has it. What else the compiler may be told, the rows that end with
+//! `-tuned` have been built with, and those that end with `-apart` have not.
 
+mod apart;
 mod bulk;
 mod crew;
 mod csv;
@@ -33,6 +35,7 @@ mod run;
 mod walk;
 mod write_ring;
 
+pub use apart::{Apart, Build, SOURCES, work_once};
 pub use bulk::Bulk;
 pub use crew::{Crew, Report, Threads};
 pub use floor::Floor;
@@ -223,6 +226,26 @@ pub static WORKLOAD: Workload = Workload {
             "names-only",
             &Walk { format: Format::Paths, ask: Ask::TypeOnly, ..BEST },
             "no entry is looked at; paths, each with a NUL",
+        ),
+        variant(
+            "one-lock-apart",
+            &Apart { row: "one-lock", build: Build::Same },
+            "the baseline in a process of its own, to hold the next against",
+        ),
+        variant(
+            "one-lock-tuned",
+            &Apart { row: "one-lock", build: Build::Tuned },
+            "the same from a second build: -O3, native, LTO",
+        ),
+        variant(
+            "best-apart",
+            &Apart { row: "best", build: Build::Same },
+            "the best in a process of its own, to hold the next against",
+        ),
+        variant(
+            "best-tuned",
+            &Apart { row: "best", build: Build::Tuned },
+            "the same from a second build: -O3, native, LTO",
         ),
         variant(
             "bulk-xfs",

@@ -4,6 +4,7 @@
 mod common;
 
 use common::{Place, compared, deep, differences, nasty, walked};
+use rustix::fs::{CWD, FileType, Mode, makedev, mknodat};
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -33,6 +34,17 @@ fn every_row_agrees_on_a_tree_with_every_oddity_of_the_fixtures() {
 fn every_row_agrees_on_names_types_sizes_and_times_that_break_careless_programs() {
     let place = Place::new();
     nasty(&place.source());
+    check(&place);
+}
+
+#[test]
+fn every_row_agrees_on_devices() {
+    let place = Place::new();
+    for (name, kind) in [("block", FileType::BlockDevice), ("character", FileType::CharacterDevice)] {
+        if let Err(errno) = mknodat(CWD, place.source().join(name), kind, Mode::RUSR, makedev(1, 3)) {
+            return technique::absent::skip("root", &format!("only root may make devices: {errno}"));
+        }
+    }
     check(&place);
 }
 

@@ -128,6 +128,8 @@ fn what_may_not_be_read_is_told_and_not_fatal() {
         .variants
         .iter()
         .filter(|variant| !["find", "bfs", "floor", "floor-1-thread", "names-only"].contains(&variant.name))
+        // Another program has its own rights, and that user may not reach it where it was built.
+        .filter(|variant| !variant.name.ends_with("-apart") && !variant.name.ends_with("-tuned"))
         .map(|variant| (variant.name, differences(variant, &place)))
         .collect();
     if root {
