@@ -1,13 +1,16 @@
 //! A file for each file: what the kernel can be pointed to, so that it need not ask.
 
+use crate::nodes::{Change, now};
 use crate::vectors::lock;
 use blocks::{Ino, Store};
+use fuser::TimeOrNow;
 use std::collections::HashMap;
-use std::fs::{File, OpenOptions};
+use std::fs::{File, FileTimes, OpenOptions};
 use std::io::{Error, Result};
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
 use technique::Lap;
 use technique::phase::{SYNC, WRITE};
 
@@ -34,6 +37,32 @@ impl Backing {
         let file = Arc::new(made.map_err(|error| Error::new(error.kind(), format!("{}: {error}", path.display())))?);
         open.insert(ino, Arc::clone(&file));
         Ok(file)
+    }
+}
+
+impl Backing {
+    /// When the file was read and written last, if it has been used.
+    pub(crate) fn times(&self, ino: Ino) -> Option<(SystemTime, SystemTime)> {
+        let file = lock(&self.open).get(&ino).cloned()?;
+        let meta = file.metadata().ok()?;
+        Some((meta.accessed().ok()?, meta.modified().ok()?))
+    }
+
+    /// Sets the times that are to be changed, if it has been used.
+    pub(crate) fn set_times(&self, ino: Ino, change: &Change) -> Result<()> {
+        let Some(file) = lock(&self.open).get(&ino).cloned() else { return Ok(()) };
+        let at = |when: TimeOrNow| match when {
+            TimeOrNow::SpecificTime(when) => when,
+            TimeOrNow::Now => now(),
+        };
+        let mut times = FileTimes::new();
+        if let Some(time) = change.atime {
+            times = times.set_accessed(at(time));
+        }
+        if let Some(time) = change.mtime {
+            times = times.set_modified(at(time));
+        }
+        file.set_times(times)
     }
 }
 

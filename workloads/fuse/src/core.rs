@@ -53,7 +53,12 @@ impl Core {
             FileType::Symlink => node.target.as_ref().map_or(0, |target| target.as_os_str().len() as u64),
             _ => 0,
         };
-        node.attr(ino, size)
+        let mut attr = node.attr(ino, size);
+        // What the kernel writes by itself, only the file knows.
+        if let Some(times) = self.backing.as_ref().and_then(|backing| backing.times(ino)) {
+            (attr.atime, attr.mtime) = times;
+        }
+        attr
     }
 
     /// The node of that name, of which the kernel is told once more.
@@ -120,6 +125,9 @@ impl Core {
     pub(crate) fn change(&self, ino: Ino, change: &Change, size: Option<u64>, kill: bool) -> Result<FileAttr, Errno> {
         if let Some(size) = size {
             self.store.resize(ino, size).map_err(errno)?;
+        }
+        if let Some(backing) = &self.backing {
+            backing.set_times(ino, change).map_err(errno)?;
         }
         let node = self.nodes.with(ino, |node| {
             node.change(change);

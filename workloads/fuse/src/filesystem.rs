@@ -5,6 +5,7 @@ use crate::knobs::{Data, Privileges};
 use crate::nodes::{Change, New};
 use crate::vectors::lock;
 use crate::watch::Request as Asked;
+use blocks::Ino;
 use fuser::{
     AccessFlags, BackingId, BsdFileFlags, Errno, FileAttr, FileHandle, FileType, Filesystem, FopenFlags, Generation,
     INodeNo, InitFlags, KernelConfig, LockOwner, OpenFlags, RenameFlags, ReplyAttr, ReplyCreate, ReplyData,
@@ -13,16 +14,18 @@ use fuser::{
 };
 use std::collections::HashMap;
 use std::ffi::OsStr;
+use std::fs::File;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::io::{Error, Result};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
-use technique::phase::CLOSE;
+use technique::phase::{ACQUIRE, CLOSE, COPY, RECORD, TIMES};
 
 const FIRST: Generation = Generation(0);
+/// Nothing is kept for who has a file open: all have the same handle.
+const HANDLE: FileHandle = FileHandle(0);
 /// Where a directory's own names lie: those in it come after.
 const OWN_NAMES: u64 = 2;
 
@@ -30,16 +33,16 @@ const OWN_NAMES: u64 = 2;
 pub(crate) struct Mounted {
     core: Arc<Core>,
     lifetime: Duration,
-    /// The files that the kernel was pointed to, by handle.
-    passed: Mutex<HashMap<u64, BackingId>>,
-    next_handle: AtomicU64,
+    /// The files that the kernel was pointed to, and how often each is open. All who open one file must be pointed to
+    /// the same: to a second one the kernel says EIO.
+    passed: Mutex<HashMap<Ino, (Arc<BackingId>, u64)>>,
 }
 
 impl Mounted {
     /// Answers from that core.
     pub(crate) fn new(core: Arc<Core>) -> Mounted {
         let lifetime = Duration::from_secs(u64::from(core.knobs.lifetime_s));
-        Mounted { core, lifetime, passed: Mutex::default(), next_handle: AtomicU64::new(1) }
+        Mounted { core, lifetime, passed: Mutex::default() }
     }
 
     fn flags(&self) -> FopenFlags {
@@ -50,13 +53,28 @@ impl Mounted {
         }
     }
 
-    fn handle(&self) -> u64 {
-        self.next_handle.fetch_add(1, Ordering::Relaxed)
+    /// What the kernel is pointed to for this file, opened once more; `open` tells it, if it does not know yet.
+    fn passed(&self, ino: Ino, open: impl FnOnce(&File) -> Result<BackingId>) -> Result<Option<Arc<BackingId>>> {
+        let Some(backing) = &self.core.backing else { return Ok(None) };
+        let mut passed = lock(&self.passed);
+        if let Some((id, opens)) = passed.get_mut(&ino) {
+            *opens += 1;
+            return Ok(Some(Arc::clone(id)));
+        }
+        let id = Arc::new(open(&*backing.file(ino)?)?);
+        passed.insert(ino, (Arc::clone(&id), 1));
+        Ok(Some(id))
     }
 
-    /// Only a kernel that asked for it may be believed to have left the setuid bits to the server.
-    fn kills(&self) -> bool {
-        self.core.knobs.privileges == Privileges::Dropped
+    /// It is closed once.
+    fn unpass(&self, ino: Ino) {
+        let mut passed = lock(&self.passed);
+        if let Some((_, opens)) = passed.get_mut(&ino) {
+            *opens -= 1;
+            if *opens == 0 {
+                passed.remove(&ino);
+            }
+        }
     }
 
     fn entry(&self, made: std::result::Result<FileAttr, Errno>, reply: ReplyEntry) {
@@ -109,7 +127,11 @@ impl Filesystem for Mounted {
     }
 
     fn lookup(&self, _: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
-        self.core.watch.turn(Asked::Lookup, |_| self.entry(self.core.look_up(parent.0, name.as_bytes()), reply));
+        self.core.watch.turn(Asked::Lookup, |lap| {
+            let found = self.core.look_up(parent.0, name.as_bytes());
+            lap.mark(RECORD);
+            self.entry(found, reply);
+        });
     }
 
     fn forget(&self, _: &Request, ino: INodeNo, times: u64) {
@@ -120,9 +142,13 @@ impl Filesystem for Mounted {
     }
 
     fn getattr(&self, _: &Request, ino: INodeNo, _: Option<FileHandle>, reply: ReplyAttr) {
-        self.core.watch.turn(Asked::Getattr, |_| match self.core.nodes.get(ino.0) {
-            Ok(node) => reply.attr(&self.lifetime, &self.core.attr(ino.0, &node)),
-            Err(error) => reply.error(error),
+        self.core.watch.turn(Asked::Getattr, |lap| {
+            let attr = self.core.nodes.get(ino.0).map(|node| self.core.attr(ino.0, &node));
+            lap.mark(RECORD);
+            match attr {
+                Ok(attr) => reply.attr(&self.lifetime, &attr),
+                Err(error) => reply.error(error),
+            }
         });
     }
 
@@ -145,7 +171,10 @@ impl Filesystem for Mounted {
         reply: ReplyAttr,
     ) {
         self.core.watch.turn(Asked::Setattr, |_| {
-            let kill = self.kills() && (size.is_some() || uid.is_some() || gid.is_some()) && mode.is_none();
+            // Only a kernel that was told so leaves this to the server; it names no mode then.
+            let kill = self.core.knobs.privileges == Privileges::Dropped
+                && (size.is_some() || uid.is_some() || gid.is_some())
+                && mode.is_none();
             let change = Change { mode, uid, gid, atime, mtime, ctime };
             match self.core.change(ino.0, &change, size, kill) {
                 Ok(attr) => reply.attr(&self.lifetime, &attr),
@@ -172,7 +201,9 @@ impl Filesystem for Mounted {
                 _ => FileType::RegularFile,
             };
             let new = New { rdev, ..new(request, kind, mode) };
-            self.entry(self.core.make(parent.0, name.as_bytes(), new, lap), reply);
+            let entry = self.core.make(parent.0, name.as_bytes(), new, lap);
+            lap.mark(RECORD);
+            self.entry(entry, reply);
         });
     }
 
@@ -231,15 +262,9 @@ impl Filesystem for Mounted {
             if !self.core.knobs.opens {
                 return reply.error(Errno::ENOSYS);
             }
-            let handle = self.handle();
-            let Some(backing) = &self.core.backing else {
-                return reply.opened(FileHandle(handle), self.flags());
-            };
-            match backing.file(ino.0).and_then(|file| reply.open_backing(&*file)) {
-                Ok(id) => {
-                    reply.opened_passthrough(FileHandle(handle), self.flags(), &id);
-                    lock(&self.passed).insert(handle, id);
-                }
+            match self.passed(ino.0, |file| reply.open_backing(file)) {
+                Ok(Some(id)) => reply.opened_passthrough(HANDLE, self.flags(), &id),
+                Ok(None) => reply.opened(HANDLE, self.flags()),
                 Err(error) => reply.error(errno(error)),
             }
         });
@@ -251,19 +276,17 @@ impl Filesystem for Mounted {
                 return reply.error(Errno::ENOSYS);
             }
             let new = new(request, FileType::RegularFile, mode);
-            let attr = match self.core.make(parent.0, name.as_bytes(), new, lap) {
+            let entry = self.core.make(parent.0, name.as_bytes(), new, lap);
+            lap.mark(RECORD);
+            let attr = match entry {
                 Ok(attr) => attr,
                 Err(error) => return reply.error(error),
             };
-            let handle = self.handle();
-            let Some(backing) = &self.core.backing else {
-                return reply.created(&self.lifetime, &attr, FIRST, FileHandle(handle), self.flags());
-            };
-            match backing.file(attr.ino.0).and_then(|file| reply.open_backing(&*file)) {
-                Ok(id) => {
-                    reply.created_passthrough(&self.lifetime, &attr, FIRST, FileHandle(handle), self.flags(), &id);
-                    lock(&self.passed).insert(handle, id);
+            match self.passed(attr.ino.0, |file| reply.open_backing(file)) {
+                Ok(Some(id)) => {
+                    reply.created_passthrough(&self.lifetime, &attr, FIRST, HANDLE, self.flags(), &id);
                 }
+                Ok(None) => reply.created(&self.lifetime, &attr, FIRST, HANDLE, self.flags()),
                 Err(error) => reply.error(errno(error)),
             }
         });
@@ -280,9 +303,12 @@ impl Filesystem for Mounted {
         _: Option<LockOwner>,
         reply: ReplyData,
     ) {
-        self.core.watch.turn(Asked::Read, |_| {
+        self.core.watch.turn(Asked::Read, |lap| {
             let mut buffer = vec![0; size as usize];
-            match self.core.store.read(ino.0, at, &mut buffer) {
+            lap.mark(ACQUIRE);
+            let read = self.core.store.read(ino.0, at, &mut buffer);
+            lap.mark(COPY);
+            match read {
                 Ok(read) => reply.data(&buffer[..read]),
                 Err(error) => reply.error(errno(error)),
             }
@@ -302,8 +328,11 @@ impl Filesystem for Mounted {
         reply: ReplyWrite,
     ) {
         self.core.watch.turn(Asked::Write, |lap| {
-            let kill = self.kills() && flags.contains(WriteFlags::FUSE_WRITE_KILL_SUIDGID);
-            match self.core.write(ino.0, at, bytes, kill, lap) {
+            // Past the page cache, the kernel leaves this to the server, whatever was agreed on.
+            let kill = flags.contains(WriteFlags::FUSE_WRITE_KILL_SUIDGID);
+            let written = self.core.write(ino.0, at, bytes, kill, lap);
+            lap.mark(TIMES);
+            match written {
                 Ok(()) => reply.written(u32::try_from(bytes.len()).expect("a request is shorter than 4 GiB")),
                 Err(error) => reply.error(error),
             }
@@ -325,14 +354,14 @@ impl Filesystem for Mounted {
         &self,
         _: &Request,
         ino: INodeNo,
-        handle: FileHandle,
+        _: FileHandle,
         _: OpenFlags,
         _: Option<LockOwner>,
         _: bool,
         reply: ReplyEmpty,
     ) {
         self.core.watch.turn(Asked::Release, |lap| {
-            drop(lock(&self.passed).remove(&handle.0));
+            self.unpass(ino.0);
             let closed = if self.core.knobs.flush { Ok(()) } else { self.core.store.closed(ino.0, lap) };
             done(closed.map_err(errno), reply);
         });
@@ -345,7 +374,7 @@ impl Filesystem for Mounted {
     fn opendir(&self, _: &Request, _: INodeNo, _: OpenFlags, reply: ReplyOpen) {
         self.core.watch.turn(Asked::Opendir, |_| {
             if self.core.knobs.opens {
-                reply.opened(FileHandle(0), FopenFlags::empty());
+                reply.opened(HANDLE, FopenFlags::empty());
             } else {
                 reply.error(Errno::ENOSYS);
             }

@@ -237,7 +237,7 @@ fn permissions(mode: u32) -> u16 {
 }
 
 /// The wall clock, as files know it.
-fn now() -> SystemTime {
+pub(crate) fn now() -> SystemTime {
     let time = clock_gettime(ClockId::Realtime);
     let nanoseconds = u32::try_from(time.tv_nsec).unwrap_or(0);
     UNIX_EPOCH + Duration::new(time.tv_sec.unsigned_abs(), nanoseconds)

@@ -6,7 +6,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use technique::phase::{CLOSE, CREATE, READ, REST, SUBMIT, WRITE};
+use technique::phase::{CLOSE, CREATE, READ, REST, WRITE};
 use technique::{Lap, Phase};
 
 macro_rules! requests {
@@ -106,7 +106,8 @@ thread_local! {
 }
 
 impl Watch {
-    /// Does what was asked for, counted and timed. What passes between two requests belongs to none.
+    /// Does what was asked for, counted and timed. What `work` marks is booked. The answer itself is not: it wakes the
+    /// client, which may take the processor at once, and that time is not the server's.
     pub(crate) fn turn<R>(&self, request: Request, work: impl FnOnce(&mut Lap) -> R) -> R {
         self.counts[request as usize].fetch_add(1, Ordering::Relaxed);
         OWN.with_borrow_mut(|own| {
@@ -125,7 +126,7 @@ impl Watch {
             let lap = &mut laps.laps[at];
             lap.mark(REST);
             let done = work(lap);
-            lap.mark(SUBMIT);
+            lap.mark(REST);
             done
         })
     }
@@ -143,7 +144,6 @@ impl Watch {
 
     /// All that was seen; nobody looks any more.
     pub(crate) fn tell(&self) -> Told {
-        self.looking.store(false, Ordering::Relaxed);
         let mut told = Told { requests: self.requests(), phases: BTreeMap::new() };
         for thread in lock(&self.threads).iter() {
             let mut laps = lock(thread);
@@ -156,6 +156,8 @@ impl Watch {
                 }
             }
         }
+        // Last: a thread that saw it earlier would throw away what it has.
+        self.looking.store(false, Ordering::Relaxed);
         told
     }
 }

@@ -11,6 +11,8 @@ use std::io::Write;
 use std::path::Path;
 
 const FILES: u64 = 50;
+/// What is asked for each file.
+type Asked = &'static [(&'static str, u64)];
 const WRITES: u64 = 512;
 
 #[test]
@@ -45,7 +47,7 @@ fn per_file(asked: &BTreeMap<String, u64>) -> Vec<(&str, u64)> {
 #[test]
 fn each_trick_spares_its_request() {
     let files = Knobs { store: Held::Files, ..LEAN };
-    let rows: [(&str, Knobs, &[(&str, u64)]); 7] = [
+    let rows: [(&str, Knobs, Asked); 7] = [
         ("plain", PLAIN, &[("create", 1), ("flush", 1), ("getattr", 1), ("getxattr", 1), ("lookup", 1), ("write", 1)]),
         ("no-probe", NO_PROBE, &[("create", 1), ("flush", 1), ("getattr", 1), ("lookup", 1), ("write", 1)]),
         ("no-flush", NO_FLUSH, &[("create", 1), ("getattr", 1), ("lookup", 1), ("write", 1)]),
