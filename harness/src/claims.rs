@@ -41,7 +41,8 @@ pub fn claims(arguments: &ClaimsArgs) -> Result<Said> {
         text += "nothing was measured yet: assay run restore --on python-small measures most of it\n";
     }
     if left_out > 0 {
-        text += &format!("{left_out} runs of another machine were left out\n");
+        let runs = if left_out == 1 { "run" } else { "runs" };
+        text += &format!("{left_out} {runs} of another machine left out\n");
     }
     let ids: Vec<&str> = runs.iter().map(|run| run.header.id.as_str()).collect();
     Ok(Said::fine("assay.claims/1", text, json!({"claims": claims, "runs": ids, "left_out": left_out})))

@@ -184,7 +184,7 @@ fn runs_of_another_machine_are_left_out_and_damage_stops_nothing() {
     std::fs::write(damaged.join("record.jsonl"), "hello\n").unwrap();
     let output = home.run(&["claims", "zstd-02"]);
     assert_eq!(output.status.code(), Some(0));
-    assert!(text(&output.stdout).contains("1 runs of another machine were left out"), "{}", text(&output.stdout));
+    assert!(text(&output.stdout).contains("1 run of another machine left out"), "{}", text(&output.stdout));
     assert!(text(&output.stderr).contains("left out: "), "{}", text(&output.stderr));
     let (_, document) = home.json(&["claims"]);
     assert_eq!(document["runs"], serde_json::json!(["20261121-120000"]));

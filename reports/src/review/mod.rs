@@ -15,6 +15,10 @@ mod look;
 mod made;
 #[cfg(test)]
 pub(crate) mod made_up;
+mod markdown;
+mod overview;
+#[cfg(test)]
+mod prose;
 mod scaling;
 mod targets;
 mod trades;
@@ -25,6 +29,8 @@ pub(crate) use answer::held;
 pub use icicles::{Folded, Stacks};
 pub use judge::judged;
 pub use made::of;
+pub use markdown::markdown;
+pub use overview::{Document, OVERVIEW, Overview, Page, Told, overview};
 
 use crate::claims::{Claim, Place};
 use crate::summary::{Bounds, Moved, Summary};

@@ -7,6 +7,8 @@ use crate::table::{Align, Table, clip, printable, wrap};
 
 /// Where fewer columns than these are wide, a claim has its verdict first.
 const NARROW: usize = 70;
+/// Where as many are wide, bounds have room beside what was measured.
+const WIDE: usize = 110;
 
 /// Every claim on a line, a table a document.
 pub fn render(claims: &[Judged], ledgers: &[Ledger], width: usize) -> String {
@@ -55,7 +57,7 @@ fn table(claims: &[&Judged], width: usize) -> Table {
             clip(&quote(one), room),
             claimed(&one.claim.claimed),
             one.forecast.as_ref().map_or(String::new(), |forecast| factor(forecast.whole.mid)),
-            measured(one),
+            measured(one, width >= WIDE),
             format!("{}{}{again}", one.verdict.words(), local(one)),
         ]);
     }
@@ -77,12 +79,16 @@ fn local(one: &Judged) -> String {
     }
 }
 
-fn measured(one: &Judged) -> String {
-    match (one.measured, one.claim.claimed.unit) {
+fn measured(one: &Judged, with_bounds: bool) -> String {
+    let words = match (one.measured, one.claim.claimed.unit) {
         (Some(bounds), Unit::TimesAsFast) if bounds.confidence > 0.0 => {
             format!("{:.2}x ({:.2}-{:.2})", bounds.mid, bounds.low, bounds.high)
         }
         _ => one.measured_words().map_or(String::new(), |words| short(&words)),
+    };
+    match words.split_once(" (") {
+        Some((value, _)) if !with_bounds => value.to_owned(),
+        _ => words,
     }
 }
 
@@ -108,7 +114,14 @@ fn short(words: &str) -> String {
         (" nanoseconds an operation", " ns/op"),
         (" operations a second", " ops/s"),
         (" files a second", " files/s"),
-        (" calls a file", " calls/file"),
+        (" an operation", "/op"),
+        (" a file", "/file"),
+        (" a call", "/call"),
+        (" an update", "/update"),
+        (" times as long", "x as long"),
+        (" times as slow", "x as slow"),
+        (" times fewer", "x fewer"),
+        (" times the object", "x the object"),
         ("about ", "~"),
         ("more than ", ">"),
         ("at most ", "<="),

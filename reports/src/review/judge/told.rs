@@ -152,9 +152,9 @@ pub(super) fn why(source: &str, claim: &Claim, verdict: ClaimVerdict, known: &Kn
     lines.extend(known.part.map(|part| format!("alone     {} times as fast ({})", times(part.mid), sure(&part))));
     lines.extend(known.inside.map(|part| format!("inside    {} times as fast ({})", times(part.mid), sure(&part))));
     lines.extend(differ(known).map(|told| format!("differ    {told}")));
-    for (name, forecast) in [("foretold", &known.forecast), ("from it", &known.forecast_inside)] {
-        lines.extend(forecast.as_ref().map(|forecast| format!("{name:9} {}", formula(forecast))));
-    }
+    lines.extend(known.forecast.as_ref().map(|forecast| format!("foretold  {}", formula(forecast))));
+    let inside = known.forecast_inside.as_ref().filter(|inside| known.forecast.as_ref() != Some(inside));
+    lines.extend(inside.map(|forecast| format!("from it   {}", formula(forecast))));
     lines.extend(known.measured.map(|bounds| format!("measured  {}", value(claim, &bounds))));
     lines.extend(implied(known).map(|told| format!("implied   {told}")));
     lines.extend(claim.inside.iter().map(|inside| format!("itself    {}", inside.note)));
