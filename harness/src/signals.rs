@@ -11,15 +11,10 @@ static CHILD: AtomicI32 = AtomicI32::new(0);
 
 /// Starts listening. The second signal kills the running child.
 pub fn listen() -> Result<()> {
-    listen_saying(b"\nfinishing the sample; once more stops at once\n")
-}
-
-/// The same, with other words at the first signal.
-pub fn listen_saying(words: &'static [u8]) -> Result<()> {
     listen_saying("\nfinishing the sample; once more stops at once\n")
 }
 
-/// The same, with other words for the first time.
+/// The same, with other words at the first signal.
 pub fn listen_saying(words: &'static str) -> Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).context("listening for Ctrl-C")?;
     std::thread::spawn(move || {
@@ -28,7 +23,6 @@ pub fn listen_saying(words: &'static str) -> Result<()> {
                 kill(CHILD.load(Ordering::SeqCst));
             } else {
                 // Nobody is left to tell where the terminal is gone; that is no reason to stop differently.
-                let _ = std::io::Write::write_all(&mut std::io::stderr(), words);
                 let _ = std::io::Write::write_all(&mut std::io::stderr(), words.as_bytes());
             }
         }

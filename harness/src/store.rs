@@ -48,7 +48,7 @@ pub enum StoreCommand {
 /// Does it.
 pub fn store(command: &StoreCommand, telling: Telling) -> Result<Said> {
     // Before anything is made that a stop would leave behind.
-    signals::listen_saying(b"\nstopping; what was begun is removed\n")?;
+    signals::listen_saying("\nstopping; what was begun is removed\n")?;
     match command {
         StoreCommand::Pack { dir, out, row } => pack(dir, out, row, telling),
         StoreCommand::Restore { store, dir, technique } => bring_back(store, dir, technique.as_deref(), telling),

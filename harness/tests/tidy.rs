@@ -6,10 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const PARTS: &[&str] = &["codecs", "syscalls", "batching", "buffers", "blocks", "parity"];
-const JOBS: &[&str] = &["restore", "walk", "fuse"];
-const PARTS: &[&str] = &["codecs", "syscalls", "batching", "buffers", "parity"];
-const JOBS: &[&str] = &["restore", "walk", "erasure"];
+const PARTS: &[&str] = &["codecs", "syscalls", "batching", "buffers", "parity", "blocks"];
+const JOBS: &[&str] = &["restore", "walk", "erasure", "fuse"];
 
 /// Modules that may hold unsafe code; ARCHITECTURE.md lists the same.
 const UNSAFE: &[&str] = &[

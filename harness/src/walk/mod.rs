@@ -99,7 +99,7 @@ impl From<Shape> for Format {
 /// Walks, tells how it goes, and says what came of it.
 pub fn walk(arguments: &WalkArgs, telling: Telling) -> Result<Said> {
     look(arguments)?;
-    signals::listen_saying(b"\nbreaking off\n")?;
+    signals::listen_saying("\nbreaking off\n")?;
     let options = Options {
         threads: arguments.threads.map(usize::from),
         format: arguments.format.into(),
