@@ -99,8 +99,9 @@ fn ptrace_counts_the_file_system_calls_that_strace_counts() {
             Traced::Answered(answer) => counts_of(answer),
         };
         let Some((counts, workers)) = counts else { continue };
-        if workers > 1 && workload == "walk" {
-            // Who finds which directory decides how often each worker asks and writes; the test above, where both watch
+        if (workers > 1 && workload == "walk") || row.name == "put-hedged" {
+            // Who finds which directory decides how often each worker asks and writes, and who is slow decides which
+            // shard is left away; the test above, where both watch
             // the same run, holds these rows.
             continue;
         }

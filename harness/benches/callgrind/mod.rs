@@ -31,8 +31,10 @@ pub const ARGUMENTS: [&str; 5] = [
 ];
 
 /// Rows of one thread whose counts differ from run to run all the same, and why. They do not go to the gate.
-pub const UNSTEADY: &[(&str, &str, &str)] =
-    &[("restore", "only-hardlinks", "its map of contents is hashed with a seed that each process draws anew")];
+pub const UNSTEADY: &[(&str, &str, &str)] = &[
+    ("restore", "only-hardlinks", "its map of contents is hashed with a seed that each process draws anew"),
+    ("erasure", "get-temp-files", "its temporary directory is named by the process's number"),
+];
 
 /// The workload whose rows may want instructions of the processor that Valgrind does not know, such as GFNI.
 const CHOSEN_BY_PROCESSOR: &str = "parity";

@@ -5,7 +5,7 @@ use crate::stripe::size;
 use crate::target::{Source, Target};
 use anyhow::{Context, Result};
 use parity::{Code, Family, Repair};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::io;
 use technique::Lap;
 use technique::phase::{HASH, READ, REBUILD, SETUP};
@@ -60,7 +60,7 @@ pub struct Reader {
     seats: Vec<Option<(usize, Box<dyn Source>)>>,
     found: Vec<Found>,
     places: Vec<String>,
-    repairs: HashMap<Vec<bool>, Repair>,
+    repairs: BTreeMap<Vec<bool>, Repair>,
     /// Where the next stripe begins, in each shard.
     offset: u64,
     next: u64,
@@ -126,7 +126,7 @@ impl Reader {
             seats,
             found,
             places,
-            repairs: HashMap::new(),
+            repairs: BTreeMap::new(),
             offset: HEAD as u64,
             next: 0,
             frames,

@@ -1,7 +1,7 @@
 //! Where shards go: one door for directories, memory, and targets on which something was injected.
 
 use anyhow::{Context, Result, bail};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, IoSlice, Write};
 use std::os::unix::fs::FileExt;
@@ -138,7 +138,7 @@ impl Source for File {
     }
 }
 
-type Shards = Arc<Mutex<HashMap<String, Arc<Vec<u8>>>>>;
+type Shards = Arc<Mutex<BTreeMap<String, Arc<Vec<u8>>>>>;
 
 /// Memory: what a target costs that does nothing else.
 #[derive(Clone, Debug, Default)]

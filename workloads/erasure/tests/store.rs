@@ -125,6 +125,24 @@ fn who_stops_leaves_the_old_one() {
 }
 
 #[test]
+fn who_is_at_it_is_neither_swept_nor_joined() {
+    let place = Place::new();
+    let file = place.file(&vec![5; 50_000]);
+    let looked = std::sync::atomic::AtomicUsize::new(0);
+    let meanwhile = |_| {
+        assert!(place.store().sweep().unwrap().is_empty());
+        let second = place.store().put("a", &file, &plan(), true, None, &|_| true).unwrap_err();
+        assert!(matches!(refused(&second), Refused::Busy(_)), "{second:#}");
+        assert_eq!(place.store().put("b", &file, &plan(), true, None, &|_| true).unwrap().0.length, 50_000);
+        looked.fetch_add(1, std::sync::atomic::Ordering::Relaxed) < 100
+    };
+    place.store().put("a", &file, &plan(), false, None, &meanwhile).unwrap();
+    assert!(looked.into_inner() > 2);
+    assert_eq!(place.get("a").unwrap(), vec![5; 50_000]);
+    place.holds(&["a", "b"]);
+}
+
+#[test]
 fn two_directories_may_be_lost_and_a_new_one_is_filled() {
     let place = Place::new();
     let bytes: Vec<u8> = (0..30_000u32).map(|at| ((at * at) >> 7).to_le_bytes()[0]).collect();
