@@ -11,7 +11,7 @@
 use anyhow::{Context, Result, ensure};
 use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput};
 use fixtures::Fixture;
-use harness::catalogue::WORKLOADS;
+use harness::catalogue::{WORKLOADS, crate_of};
 use harness::measured::measured;
 use harness::progress::Telling;
 use harness::removal::remove_tree;
@@ -61,7 +61,8 @@ fn scratch() -> Result<Scratch> {
 
 /// A part imports no other workload: by that it is one.
 fn is_part(workload: &Workload) -> Result<bool> {
-    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../workloads").join(workload.name).join("Cargo.toml");
+    let manifest =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../workloads").join(crate_of(workload)).join("Cargo.toml");
     let text = std::fs::read_to_string(&manifest).with_context(|| format!("reading {}", manifest.display()))?;
     let manifest: toml::Table = toml::from_str(&text).with_context(|| format!("reading {}", manifest.display()))?;
     let needs = manifest.get("dependencies").and_then(toml::Value::as_table);

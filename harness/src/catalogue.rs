@@ -84,6 +84,11 @@ pub fn workload(name: &str) -> Result<&'static Workload> {
     })
 }
 
+/// The crate of a workload. One that has several workloads lends them its name: `fuse-4k` is of `fuse`.
+pub fn crate_of(workload: &Workload) -> &'static str {
+    workload.name.split_once('-').map_or(workload.name, |(of, _)| of)
+}
+
 /// The row of that name.
 pub fn variant_of(workload: &'static Workload, name: &str) -> Result<&'static Variant> {
     workload.variant(name).ok_or_else(|| {

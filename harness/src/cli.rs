@@ -18,6 +18,7 @@ use crate::shard::{ShardCommand, shard};
 use crate::store::{StoreCommand, store};
 use crate::walk::{WalkArgs, walk};
 use crate::{doctor, explain, fixture, list, once, probes, rounds};
+use crate::{clean, doctor, explain, fixture, list, once, probes, rounds};
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 use rustix::thread::CpuSet;
@@ -102,7 +103,11 @@ enum Command {
     #[command(subcommand)]
     Shard(ShardCommand),
     /// What this machine can and cannot measure, and how to mend each
-    Doctor,
+    Doctor {
+        /// Take away what a killed run has left: scratch directories, and mounts of ours that are still seen
+        #[arg(long)]
+        clean: bool,
+    },
     /// One sample in a process of its own; the runner calls this
     #[command(hide = true)]
     Once {
@@ -277,6 +282,8 @@ fn dispatch(cli: Cli) -> Result<Said> {
         Command::Walk(arguments) => walk(&arguments, telling),
         Command::Shard(command) => shard(&command, telling),
         Command::Doctor => doctor::doctor(),
+        Command::Doctor { clean: false } => doctor::doctor(),
+        Command::Doctor { clean: true } => clean::clean(),
         Command::Once { errand } => {
             let errand = serde_json::from_str(&errand)
                 .map_err(|error| Refusal::usage(format!("this is no errand: {error}"), "the runner knows the form"))?;

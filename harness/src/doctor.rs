@@ -88,6 +88,10 @@ fn findings() -> Vec<Finding> {
         "who waited for processors, disks and memory beside a run",
         "this kernel does not count it (CONFIG_PSI, or psi=1 at boot): records then lack it",
     ));
+    findings.push(match fuse::possible() {
+        Ok(()) => finding("mounts (fuse)", true, "for the rows of fuse; nobody else sees them", ""),
+        Err(absent) => finding("mounts (fuse)", false, "", format!("{absent:#}; needed for the rows of fuse")),
+    });
     findings.push(uring());
     findings.extend(PROBES.iter().map(instrument));
     findings.extend(flames());

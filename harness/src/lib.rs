@@ -30,6 +30,7 @@ pub mod stage;
 pub mod surroundings;
 pub mod unfinished;
 
+pub mod clean;
 pub mod cli;
 pub mod doctor;
 pub mod explain;

@@ -17,6 +17,8 @@ fn foretold_calls_are_those_that_strace_counts() {
     if !here() {
         return technique::absent::skip("strace", "no strace here: apt-get install strace");
     }
+    // Rows get ready in this program too, and some start the other one to serve them.
+    fuse::COMMAND.get_or_init(|| vec![env!("CARGO_BIN_EXE_assay").into(), "serve-fuse".into()]);
     let rows = Rows::new();
     let mut held = 0;
     for workload in harness::catalogue::WORKLOADS {

@@ -44,7 +44,8 @@ pub const VALGRIND: (&str, &str) = ("valgrind is not installed", "apt-get instal
 
 /// Why this row has no number that could be compared: known before it runs.
 pub fn uncounted(variant: &Variant) -> Option<&'static str> {
-    variant.technique.type_name().contains("Peer").then_some("its work is done in another program")
+    let elsewhere = ["Peer", "fuse::"].iter().any(|name| variant.technique.type_name().contains(name));
+    elsewhere.then_some("its work is done in another program")
 }
 
 /// Why this row of one thread is not steady.

@@ -1,7 +1,7 @@
 //! What the numbers of a gate depend on besides the code of this project: then another machine says that it has no
 //! baseline, instead of failing or passing.
 
-use crate::catalogue::WORKLOADS;
+use crate::catalogue::{WORKLOADS, crate_of};
 use anyhow::{Context, Result};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -45,7 +45,8 @@ fn crates() -> Result<Vec<String>> {
         let (name, version) = word.split_once(' ').map_or((word, None), |(name, version)| (name, Some(version)));
         lock.package.iter().find(|one| one.name == name && version.is_none_or(|version| one.version == version))
     };
-    let mut left: Vec<&str> = WORKLOADS.iter().map(|workload| workload.name).chain(["technique", "fixtures"]).collect();
+    let workloads = WORKLOADS.iter().map(|workload| crate_of(workload));
+    let mut left: Vec<&str> = workloads.chain(["technique", "fixtures"]).collect();
     let mut seen = BTreeSet::new();
     let mut crates = BTreeSet::new();
     while let Some(word) = left.pop() {

@@ -1,7 +1,7 @@
 //! The job: something is mounted before the clock starts; under it, a client works in it as if it were any directory.
 
 use crate::driver::{Plan, ask, open_root};
-use crate::knobs::{Knobs, Place};
+use crate::knobs::{Held, Knobs, Place};
 use crate::native::{Native, NativeMount};
 use crate::server::Server;
 use crate::watch::{ALL, known};
@@ -81,7 +81,12 @@ impl Technique for Job {
         let (mut server, mut native) = (None, None);
         match &self.within {
             Where::Native(kind) => native = Some(kind.mount(&mount, &beside, site.tally.bytes)?),
-            Where::Served(knobs) => server = Some(Server::start(knobs, &mount, &beside, others)?),
+            Where::Served(knobs) => {
+                if knobs.store == Held::Files {
+                    native = Some(Native::Tmpfs.mount(&beside, &mount, 0)?);
+                }
+                server = Some(Server::start(knobs, &mount, &beside, others)?);
+            }
         }
         if let Some(own) = own {
             stay_on(own)?;

@@ -43,7 +43,7 @@ fn a_server_that_is_dropped_takes_its_mount_along() {
 #[test]
 fn a_panic_leaves_no_mount() {
     let server = std::thread::spawn(|| {
-        let Some(mount) = Mount::new(&LEAST) else { return None };
+        let mount = Mount::new(&LEAST)?;
         let (server, open) = (mount.server.id(), std::fs::File::create(mount.at("open")).unwrap());
         let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(move || {
             let _mount = mount;
