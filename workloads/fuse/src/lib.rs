@@ -17,6 +17,8 @@ mod backing;
 mod bounded;
 mod core;
 mod driver;
+#[cfg(test)]
+mod fake_kernel;
 mod filesystem;
 mod job;
 mod knobs;
