@@ -31,22 +31,8 @@ impl Native {
         match self {
             Native::Tmpfs => mounted.tmpfs(point)?,
             Native::Ext4 => {
-                for program in ["mkfs.ext4", "mount"] {
-                    if find_program(program).is_none() {
-                        return Err(Absent::because(format!("no {program} here"), "apt-get install e2fsprogs mount"));
-                    }
-                }
                 mounted.tmpfs(beside)?;
-                let image = beside.join("image");
-                std::fs::File::create(&image)?.set_len((room * 2).max(64 << 20)).context("making the image")?;
-                run(Command::new("mkfs.ext4").args(["-q", "-F"]).arg(&image))?;
-                // The loop device goes by itself when it is unmounted.
-                let loops = run(Command::new("mount").args(["-o", "loop"]).arg(&image).arg(point));
-                if loops.is_err() && !Path::new("/dev/loop-control").exists() {
-                    return Err(Absent::because("there are no loop devices", "modprobe loop"));
-                }
-                loops?;
-                mounted.points.push(point.to_owned());
+                mounted.ext4(point, &beside.join("image"), room)?;
             }
         }
         Ok(mounted)
@@ -54,6 +40,32 @@ impl Native {
 }
 
 impl NativeMount {
+    /// ext4 on one file, which is made in a file system that is mounted already, of whatever kind.
+    pub fn ext4_on(image: &Path, point: &Path, room: u64) -> Result<NativeMount> {
+        may_mount()?;
+        let mut mounted = NativeMount { points: Vec::new() };
+        mounted.ext4(point, image, room)?;
+        Ok(mounted)
+    }
+
+    fn ext4(&mut self, point: &Path, image: &Path, room: u64) -> Result<()> {
+        for program in ["mkfs.ext4", "mount"] {
+            if find_program(program).is_none() {
+                return Err(Absent::because(format!("no {program} here"), "apt-get install e2fsprogs mount"));
+            }
+        }
+        std::fs::File::create_new(image)?.set_len((room * 2).max(64 << 20)).context("making the image")?;
+        run(Command::new("mkfs.ext4").args(["-q", "-F"]).arg(image))?;
+        // The loop device goes by itself when it is unmounted.
+        let loops = run(Command::new("mount").args(["-o", "loop"]).arg(image).arg(point));
+        if loops.is_err() && !Path::new("/dev/loop-control").exists() {
+            return Err(Absent::because("there are no loop devices", "modprobe loop"));
+        }
+        loops?;
+        self.points.push(point.to_owned());
+        Ok(())
+    }
+
     fn tmpfs(&mut self, point: &Path) -> Result<()> {
         let options: Option<&str> = Some("mode=755");
         mount(Some("assay-tmpfs"), point, Some("tmpfs"), MsFlags::MS_NODEV, options)

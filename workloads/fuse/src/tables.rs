@@ -33,6 +33,7 @@ const WRITEBACK: Knobs = Knobs { data: Data::Writeback, ..LEAN };
 const FILES: Knobs = Knobs { store: Held::Files, ..LEAN };
 const PASSTHROUGH: Knobs = Knobs { data: Data::Passthrough, ..FILES };
 const DIRECT: Knobs = Knobs { data: Data::Direct, ..LEAN };
+const ONE_FILE: Knobs = Knobs { data: Data::Writeback, ..LEAN };
 /// Room for every descriptor that the largest fixture needs.
 const ROOM: u32 = 16_000;
 
@@ -86,6 +87,11 @@ pub static CREATE: Workload = Workload {
             "passthrough-room",
             &const { create(Knobs { room: ROOM, ..PASSTHROUGH }) },
             "passthrough, the descriptor table grown before",
+        ),
+        variant(
+            "one-file",
+            &const { Job { does: Does::Create(PIECE), within: Where::OnOneFile(ONE_FILE), place: Place::Same } },
+            "ext4 on one file of a server's: it sees blocks, and no names",
         ),
         variant(
             "threads-2",

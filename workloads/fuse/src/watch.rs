@@ -54,7 +54,7 @@ requests! {
     Lseek "lseek" Others
 }
 
-/// The name under which the sum of all is told.
+/// The name under which the sum of all is told that somebody waits for. The others come when they come.
 pub(crate) const ALL: &str = "requests";
 
 /// Who waits for a request: the phase of the client in which it happens.
@@ -160,6 +160,11 @@ impl Watch {
         self.looking.store(false, Ordering::Relaxed);
         told
     }
+}
+
+/// Whether anybody waits for a request of that name.
+pub(crate) fn is_waited_for(name: &str) -> bool {
+    ![Request::Release, Request::Releasedir, Request::Forget].iter().any(|one| TABLE[*one as usize].0 == name)
 }
 
 /// The name of a count that a server told of, as records hold it.
