@@ -17,6 +17,11 @@ bench-all minutes="12": build
     {{assay}} run restore --ladder --on python-env --budget $(({{minutes}} * 15))s
     {{assay}} run erasure --ladder --on object-4m --budget $(({{minutes}} * 15))s
     {{assay}} run walk --ladder --on walk-small --budget $(({{minutes}} * 15))s
+    {{assay}} report --latest --out target/review
+
+# The pages for a design review, in target/review: of the last run, of runs by name, or --latest of every workload
+report *runs: build
+    {{assay}} report {{runs}} --out target/review
 
 # The parts at the micro level by criterion, on an otherwise quiet machine: `just bench-parts codecs/zstd`
 bench-parts *words:

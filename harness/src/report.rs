@@ -14,14 +14,17 @@ use reports::review::{self, Folded, Grade, RawFile, Review, Stacks};
 use reports::summary::summaries;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// What `report` takes.
 #[derive(Args)]
 pub struct ReportArgs {
-    /// A run's name or its record file; the last run if left away
-    run: Option<String>,
+    /// Names of runs or their record files; the last run if left away
+    runs: Vec<String>,
+    /// Instead: of every workload and fixture, the newest run that has it
+    #[arg(long, conflicts_with = "runs")]
+    latest: bool,
     /// Where it goes: a new or empty directory, or one that a report made [default: reports/RUN beside the records]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -40,14 +43,23 @@ const SIGNED: &str = "made by assay report, which replaces these files of its ow
 /// Files by their path in the report.
 type Files = BTreeMap<String, Vec<u8>>;
 
-/// Writes the report of a run.
+/// Files that a page is beside, each a path and what it is.
+type Links = Vec<(String, String)>;
+
+/// Some entries of a run's plan.
+struct Picked {
+    run: Run,
+    record: Vec<u8>,
+    plans: Vec<usize>,
+}
+
+/// Writes the report of one run or of several.
 pub fn report(arguments: &ReportArgs) -> Result<Said> {
-    let record = list::find(arguments.run.as_deref())?;
-    let run = list::read(&record)?;
-    let out = arguments.out.clone().unwrap_or_else(|| home::home().join("reports").join(&run.header.id));
+    let picked = if arguments.latest { latest()? } else { named(&arguments.runs)? };
+    let first = &picked[0].run.header.id;
+    let out = arguments.out.clone().unwrap_or_else(|| home::home().join("reports").join(first));
     let ours = what_is_ours(&out)?;
-    let bytes = std::fs::read(&record).with_context(|| format!("reading {}", record.display()))?;
-    let made = Made::of(&run, bytes, arguments.png)?;
+    let made = Made::of(&picked, arguments)?;
     place(&out, &ours, &made.files)?;
     let page = out.join("index.html");
     if arguments.open {
@@ -56,7 +68,52 @@ pub fn report(arguments: &ReportArgs) -> Result<Said> {
             .spawn()
             .with_context(|| format!("opening {} with xdg-open: is a desktop there?", page.display()))?;
     }
-    Ok(made.said(&run, &out))
+    Ok(made.said(&picked, &out))
+}
+
+fn pick(record: &Path, plans: impl Fn(&Run) -> Vec<usize>) -> Result<Picked> {
+    let run = list::read(record)?;
+    let bytes = std::fs::read(record).with_context(|| format!("reading {}", record.display()))?;
+    Ok(Picked { plans: plans(&run), record: bytes, run })
+}
+
+fn named(names: &[String]) -> Result<Vec<Picked>> {
+    let records = if names.is_empty() {
+        vec![list::find(None)?]
+    } else {
+        names.iter().map(|name| list::find(Some(name))).collect::<Result<_>>()?
+    };
+    records.iter().map(|record| pick(record, |run| (0..run.header.plan.len()).collect())).collect()
+}
+
+/// Of every workload and fixture the newest entry that has a sample; those with a ladder come first.
+fn latest() -> Result<Vec<Picked>> {
+    let mut seen = BTreeSet::new();
+    let mut picked = Vec::new();
+    for record in list::record_files().iter().rev() {
+        // What cannot be read is no reason to show nothing of the others; `assay show` says what is wrong with it.
+        let Ok(one) = pick(record, |run| {
+            let is_new = |plan: &usize| {
+                let entry = &run.header.plan[*plan];
+                run.samples.iter().any(|sample| sample.plan == *plan)
+                    && !seen.contains(&(entry.workload.clone(), entry.fixture.name.clone()))
+            };
+            (0..run.header.plan.len()).filter(is_new).collect()
+        }) else {
+            continue;
+        };
+        for entry in one.plans.iter().map(|plan| &one.run.header.plan[*plan]) {
+            seen.insert((entry.workload.clone(), entry.fixture.name.clone()));
+        }
+        if !one.plans.is_empty() {
+            picked.push(one);
+        }
+    }
+    if picked.is_empty() {
+        return Err(Refusal::data("nothing was measured yet", "assay run restore --budget 40s measures something"));
+    }
+    picked.sort_by_key(|one| one.plans.iter().all(|plan| one.run.header.plan[*plan].ladder.is_empty()));
+    Ok(picked)
 }
 
 /// A report before it is written.
@@ -66,59 +123,63 @@ struct Made {
 }
 
 impl Made {
-    fn of(run: &Run, record: Vec<u8>, png: bool) -> Result<Made> {
+    fn of(picked: &[Picked], arguments: &ReportArgs) -> Result<Made> {
         let ledgers = reports::claims::load_all().map_err(anyhow::Error::msg)?;
-        let others: Vec<Run> = list::runs().into_iter().filter(|other| other.header.id != run.header.id).collect();
+        let all = list::runs();
+        let ids: Vec<&str> = picked.iter().map(|one| one.run.header.id.as_str()).collect();
+        let which = if arguments.latest { "--latest".to_owned() } else { ids.join(" ") };
+        let command = format!("assay report {which} --out review");
         let mut files = Files::new();
-        files.insert("data/record.jsonl".into(), record);
-        files.insert("data/samples.csv".into(), export::csv(run).into_bytes());
-        files.insert("data/run.json".into(), pretty(&document(run))?);
-        let common = raw_files(&files);
-        let command = format!("assay report {} --out review", run.header.id);
         let mut reviews = Vec::new();
-        let mut pages: Vec<(String, Vec<(String, String)>)> = Vec::new();
-        for plan in 0..run.header.plan.len() {
-            let entry = &run.header.plan[plan];
-            let mut name = slug(&format!("{}-{}", entry.workload, entry.fixture.name));
-            if files.contains_key(&format!("{name}.html")) {
-                name += &format!("-{}", plan + 1);
+        let mut pages: Vec<(String, Links)> = Vec::new();
+        for one in picked {
+            let run = &one.run;
+            let others: Vec<Run> = all.iter().filter(|other| other.header.id != run.header.id).cloned().collect();
+            let data = if picked.len() == 1 { "data".to_owned() } else { format!("data/{}", slug(&run.header.id)) };
+            let mut common = Files::new();
+            common.insert(format!("{data}/record.jsonl"), one.record.clone());
+            common.insert(format!("{data}/samples.csv"), export::csv(run).into_bytes());
+            common.insert(format!("{data}/run.json"), pretty(&document(run))?);
+            for plan in &one.plans {
+                let entry = &run.header.plan[*plan];
+                let mut name = slug(&format!("{}-{}", entry.workload, entry.fixture.name));
+                while files.contains_key(&format!("{name}.html")) {
+                    name += "-again";
+                }
+                // The row that the flame graphs must be of is known once there is a review.
+                let first = review::of(run, *plan, &others, &ledgers, None);
+                let found = flames(&entry.workload, &entry.fixture.name, &first, &name)?;
+                let mut review = match &found.stacks {
+                    Some(stacks) => review::of(run, *plan, &others, &ledgers, Some(stacks)),
+                    None => first,
+                };
+                review.files = raw_files(&common).into_iter().chain(raw_files(&found.files)).collect();
+                files.extend(found.files);
+                let mut beside = found.linked;
+                beside.extend(slides_of(&review, &name, arguments.png, &mut files));
+                let json = pretty(&serde_json::to_value(&review)?)?;
+                let path = format!("data/{name}.review.json");
+                let making = Making {
+                    command: command.clone(),
+                    review: raw_file(&path, &json),
+                    index: Some("index.html".into()),
+                };
+                files.insert(path, json);
+                files.insert(format!("{name}.html"), page::page(&review, &making).into_bytes());
+                pages.push((format!("{name}.html"), beside));
+                reviews.push(review);
             }
-            // The row that the flame graphs must be of is known once there is a review.
-            let first = review::of(run, plan, &others, &ledgers, None);
-            let found = flames(&entry.workload, &entry.fixture.name, &first, &name)?;
-            let mut review = match &found.stacks {
-                Some(stacks) => review::of(run, plan, &others, &ledgers, Some(stacks)),
-                None => first,
-            };
-            review.files = common.iter().cloned().chain(raw_files(&found.files)).collect();
-            files.extend(found.files);
-            let mut beside = found.linked;
-            for (slide, svg) in slides::svgs(&review) {
-                let path = format!("slides/{name}-{slide}.svg");
-                beside.push((path.clone(), format!("slide: {slide}")));
-                files.insert(path, svg.into_bytes());
-            }
-            for (slide, bytes) in if png { slides::pngs(&review) } else { Vec::new() } {
-                files.insert(format!("slides/{name}-{slide}.png"), bytes);
-            }
-            let json = pretty(&serde_json::to_value(&review)?)?;
-            let path = format!("data/{name}.review.json");
-            let making =
-                Making { command: command.clone(), review: raw_file(&path, &json), index: Some("index.html".into()) };
-            files.insert(path, json);
-            files.insert(format!("{name}.html"), page::page(&review, &making).into_bytes());
-            pages.push((format!("{name}.html"), beside));
-            reviews.push(review);
+            files.extend(common);
         }
         files.insert("summary.md".into(), page::summary::summary(&reviews).into_bytes());
-        let entries: Vec<Entry> =
-            reviews.iter().zip(&pages).map(|(review, (page, beside))| Entry { review, page, beside }).collect();
         let listed: Vec<RawFile> = raw_files(&files).into_iter().filter(|file| !is_page(&file.path)).collect();
-        files.insert("index.html".into(), index(&entries, &listed, &command).into_bytes());
+        let entries = reviews.iter().zip(&pages).map(|(review, (page, beside))| Entry { review, page, beside });
+        let index = index(&entries.collect::<Vec<_>>(), &listed, &command);
+        files.insert("index.html".into(), index.into_bytes());
         Ok(Made { files, reviews })
     }
 
-    fn said(&self, run: &Run, out: &Path) -> Said {
+    fn said(&self, picked: &[Picked], out: &Path) -> Said {
         let pages: Vec<&Review> = self.reviews.iter().collect();
         let sentence = first_sentence(&pages);
         let notes = |grade: Grade| {
@@ -153,7 +214,7 @@ impl Made {
             .map(|file| json!({"path": file.path, "bytes": file.bytes, "sha256": file.sha256}))
             .collect();
         let json = json!({
-            "run": run.header.id,
+            "runs": picked.iter().map(|one| one.run.header.id.as_str()).collect::<Vec<_>>(),
             "out": out,
             "page": out.join("index.html"),
             "sentence": sentence,
@@ -172,6 +233,20 @@ fn is_page(path: &str) -> bool {
 
 fn size(bytes: usize) -> String {
     format!("{} KB", bytes.div_ceil(1000))
+}
+
+/// Adds the slides of a page; gives back where they lie.
+fn slides_of(review: &Review, name: &str, png: bool, files: &mut Files) -> Links {
+    let mut links = Links::new();
+    for (slide, svg) in slides::svgs(review) {
+        let path = format!("slides/{name}-{slide}.svg");
+        links.push((path.clone(), format!("slide: {slide}")));
+        files.insert(path, svg.into_bytes());
+    }
+    for (slide, bytes) in if png { slides::pngs(review) } else { Vec::new() } {
+        files.insert(format!("slides/{name}-{slide}.png"), bytes);
+    }
+    links
 }
 
 /// The run as one document.
@@ -208,9 +283,9 @@ fn raw_files(files: &Files) -> Vec<RawFile> {
 
 fn raw_file(path: &str, bytes: &[u8]) -> RawFile {
     let what = match path {
-        "data/record.jsonl" => "the record: every sample, in the order taken",
-        "data/samples.csv" => "every sample on a line",
-        "data/run.json" => "the summaries of all workloads of the run",
+        path if path.ends_with("/record.jsonl") => "the record: every sample, in the order taken",
+        path if path.ends_with("/samples.csv") => "every sample on a line",
+        path if path.ends_with("/run.json") => "the summaries of all workloads of the run",
         "summary.md" => "for a pull request",
         path if path.ends_with(".review.json") => "every number of a page",
         path if path.ends_with("before.folded") => "stacks before, nanoseconds of a run",
@@ -227,7 +302,7 @@ fn raw_file(path: &str, bytes: &[u8]) -> RawFile {
 struct Flames {
     stacks: Option<Stacks>,
     files: Files,
-    linked: Vec<(String, String)>,
+    linked: Links,
 }
 
 /// What a directory of graphs is about.

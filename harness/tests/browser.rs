@@ -38,8 +38,8 @@ fn chromium() -> Option<PathBuf> {
     let named = std::env::var_os("CHROMIUM").map(PathBuf::from);
     let path = std::env::var_os("PATH").unwrap_or_default();
     let dirs: Vec<PathBuf> = std::env::split_paths(&path).collect();
-    let names = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
-    let mut found = names.iter().flat_map(|name| dirs.iter().map(move |dir| dir.join(name)));
+    let known = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
+    let mut found = known.iter().flat_map(|name| dirs.iter().map(move |dir| dir.join(name)));
     named.or_else(|| found.find(|path| path.is_file()))
 }
 

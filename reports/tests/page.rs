@@ -168,11 +168,17 @@ impl Known {
             Value::String(text) => self.words.extend(numbers(text)),
             Value::Array(all) => {
                 self.numbers.push(all.len() as f64);
-                all.iter().for_each(|one| self.take(one));
+                for one in all {
+                    self.take(one);
+                }
                 // Names beyond those that are listed are counted.
                 self.words.extend((0..all.len()).filter(|_| all.len() > 3).map(|count| count.to_string()));
             }
-            Value::Object(fields) => fields.values().for_each(|one| self.take(one)),
+            Value::Object(fields) => {
+                for one in fields.values() {
+                    self.take(one);
+                }
+            }
             _ => {}
         }
     }

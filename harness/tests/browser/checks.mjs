@@ -125,7 +125,7 @@ async function content(page, review, report) {
     stacks: [...document.querySelectorAll('.t-where tbody tr')].map((tr) => ({ name: tr.dataset.row, low: +tr.querySelector('.abs svg.d').dataset.low, high: +tr.querySelector('.abs svg.d').dataset.high, segments: [...tr.querySelectorAll('.abs .sg')].map((s) => [s.dataset.phase, parseFloat(s.getAttribute('x')), parseFloat(s.getAttribute('width')), !!s.querySelector('[fill="url(#hatch)"]')]) })),
     ladder: [...document.querySelectorAll('.t-ladder tbody tr')].map((tr) => [...tr.querySelectorAll('rect')].map((r) => [r.getAttribute('class'), parseFloat(r.getAttribute('x')), parseFloat(r.getAttribute('width'))])),
     ceilings: [...document.querySelectorAll('.t-ceil tbody tr')].map((tr) => [tr.dataset.row, tr.children[2].querySelector('b')?.textContent, tr.children[3].querySelector('b')?.textContent]),
-    claims: [...document.querySelectorAll('tr[id]')].map((tr) => [tr.id, tr.textContent]),
+    claims: [...document.querySelectorAll('#claims [id]')].map((tr) => [tr.id, tr.textContent]),
     trust: document.querySelector('#trust').textContent,
     command: document.querySelector('#cmd').textContent,
   }));

@@ -6,6 +6,7 @@ use super::words::{coordinate, number, sureness, times, times_between};
 use super::{baseline, fastest};
 use crate::review::{Fact, Review};
 use crate::summary::Row;
+use crate::table::clip;
 use maud::{Markup, html};
 
 pub(super) fn section(review: &Review) -> Markup {
@@ -43,6 +44,8 @@ fn headline(review: &Review) -> Markup {
     let Some(row) = fastest(review) else {
         return html! { "Nothing of " (name(&summary.workload)) " was measured" };
     };
+    // A name that fills the first screen would leave no room for the answer; below, it stands whole.
+    let name = |text: &str| name(&clip(text, 48));
     let baseline = html! { (name(&summary.baseline)) };
     match (&row.over_baseline, row.verdict) {
         (Some(over), Some("faster")) => html! {

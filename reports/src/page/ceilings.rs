@@ -90,7 +90,7 @@ pub(super) fn table(review: &Review) -> Markup {
                                 None if target.tried_at_start.is_none() => span class="mut" { "no stub" },
                                 None => {},
                             }
-                            @if let Some(tried) = &target.tried_at_start { span class="ci" { "start " (times(tried.mid)) " (" (times_between(tried)) ")" } } }
+                            @if let Some(tried) = &target.tried_at_start { span class="ci" { "start " (times(tried.mid)) } span class="ci" { (times_between(tried)) } } }
                         }
                     } }
                 }

@@ -93,14 +93,23 @@ fn table(review: &Review, judged: &[&Judged]) -> Markup {
             table class="rows t-claims" role="table" {
                 caption class="sr" { "Claims, what Amdahl's law foretells, and what was measured" }
                 (heads(&columns))
-                tbody role="rowgroup" { @for one in judged { (row(review, one, &scale)) } }
+                tbody role="rowgroup" {
+                    @for one in judged.iter().filter(|one| !is_again(one, judged)) { (row(review, one, judged, &scale)) }
+                }
             }
         },
     )
 }
 
-fn row(review: &Review, judged: &Judged, scale: &Scale) -> Markup {
+/// Whether it only says again what another here says; it then stands with that one.
+fn is_again(one: &Judged, judged: &[&Judged]) -> bool {
+    let first = one.claim.repeats.as_ref();
+    first.is_some_and(|first| judged.iter().any(|other| other.claim.id == *first && other.verdict == one.verdict))
+}
+
+fn row(review: &Review, judged: &Judged, all: &[&Judged], scale: &Scale) -> Markup {
     let claim = &judged.claim;
+    let again = all.iter().filter(|one| one.claim.repeats.as_ref() == Some(&claim.id) && is_again(one, all));
     html! {
         tr role="row" id=(claim.id) {
             th role="rowheader" scope="row" class="lab" { (words(judged)) }
@@ -112,7 +121,7 @@ fn row(review: &Review, judged: &Judged, scale: &Scale) -> Markup {
                 @match &judged.forecast {
                     Some(forecast) => {
                         (times(forecast.whole.mid)) span class="ci" { (times_between(&forecast.whole)) }
-                        span class="ci" { (percent(forecast.share)) " of the time before" }
+                        span class="ci" { "share before " (percent(forecast.share)) }
                         @if let Some(local) = &forecast.local { span class="ci" { "part " (times(local.mid)) } }
                         span class="ci" { "at most " (times(forecast.at_most)) }
                         @if forecast.model != "share" { span class="ci" { (forecast.model) } }
@@ -138,6 +147,9 @@ fn row(review: &Review, judged: &Judged, scale: &Scale) -> Markup {
                     p class="implied" { "implied share " (between(low, high)) @if let Some(forecast) = &judged.forecast { ", breakdown says " (percent(forecast.share)) } }
                 }
                 @if let Some(differ) = &judged.differ { p { (differ) } }
+                @for one in again {
+                    p id=(one.claim.id) { "Said again: “" (name(&one.claim.quote)) "”, " a href={ "#" (one.claim.id) } { (one.claim.id) } ", " (one.source) ":" (one.claim.line) "; " (one.verdict.words()) }
+                }
                 @if !judged.why.is_empty() || !judged.claim.inside.is_empty() { (why(judged)) }
             }
         }

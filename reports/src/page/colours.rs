@@ -105,11 +105,11 @@ mod tests {
     }
 
     fn lab(rgb: [f64; 3]) -> [f64; 3] {
-        let [r, g, b] = rgb.map(|part| part.clamp(0.0, 1.0));
-        let f = |t: f64| if t > 0.008_856 { t.cbrt() } else { 7.787 * t + 16.0 / 116.0 };
-        let x = f((0.4124 * r + 0.3576 * g + 0.1805 * b) / 0.95047);
-        let y = f(0.2126 * r + 0.7152 * g + 0.0722 * b);
-        let z = f((0.0193 * r + 0.1192 * g + 0.9505 * b) / 1.08883);
+        let [red, green, blue] = rgb.map(|part| part.clamp(0.0, 1.0));
+        let bend = |t: f64| if t > 0.008_856 { t.cbrt() } else { 7.787 * t + 16.0 / 116.0 };
+        let x = bend((0.4124 * red + 0.3576 * green + 0.1805 * blue) / 0.95047);
+        let y = bend(0.2126 * red + 0.7152 * green + 0.0722 * blue);
+        let z = bend((0.0193 * red + 0.1192 * green + 0.9505 * blue) / 1.08883);
         [116.0 * y - 16.0, 500.0 * (x - y), 200.0 * (y - z)]
     }
 

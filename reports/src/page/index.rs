@@ -32,7 +32,7 @@ pub fn index(entries: &[Entry], files: &[RawFile], command: &str) -> String {
     ];
     let crumb = html! {
         "Design review"
-        @if let Some(first) = entries.first() { span { "run " (first.review.run) } span { (first.review.started.get(..10).unwrap_or_default()) } }
+        @if let Some(first) = entries.first() { span { (first.review.started.get(..10).unwrap_or_default()) } }
     };
     let body = html! {
         (answer(entries))
@@ -178,6 +178,17 @@ fn claims(entries: &[Entry]) -> Markup {
     }
 }
 
+/// The commands that measured what is shown, each once.
+fn measured<'a>(entries: &[Entry<'a>]) -> Vec<&'a str> {
+    let mut commands: Vec<&str> = Vec::new();
+    for entry in entries {
+        if !commands.contains(&entry.review.command.as_str()) {
+            commands.push(&entry.review.command);
+        }
+    }
+    commands
+}
+
 fn next(entries: &[Entry]) -> Markup {
     html! {
         ul class="chk" { @for entry in entries {
@@ -222,7 +233,7 @@ fn data(entries: &[Entry], files: &[RawFile], command: &str) -> Markup {
             }
         }))
         div class="cmd" {
-            pre id="cmd" role="region" aria-label="Commands" tabindex="0" { code { @if let Some(first) = entries.first() { (first.review.command) "\n" } (command) } }
+            pre id="cmd" role="region" aria-label="Commands" tabindex="0" { code { @for one in measured(entries) { (one) "\n" } (command) } }
             button type="button" id="copy" hidden { "Copy" }
         }
     }

@@ -26,10 +26,16 @@ pub(super) fn section(review: &Review) -> Section {
 fn answer(review: &Review) -> Markup {
     let sure = sureness(least_confidence(&review.summary.rows));
     html! {
-        (review.answer.trust.value) ". "
+        (capital(&review.answer.trust.value)) ". "
         "Rounds interleave all rows, in a shuffled order, each sample in a fresh process; bounds are at least " (sure)
         " sure, and a difference below " (percent(review.band)) " counts as none."
     }
+}
+
+/// As a sentence begins.
+fn capital(words: &str) -> String {
+    let mut letters = words.chars();
+    letters.next().map_or(String::new(), |first| first.to_uppercase().chain(letters).collect())
 }
 
 fn checks(review: &Review) -> Markup {
@@ -69,13 +75,14 @@ fn runs(review: &Review) -> Markup {
         return html! {};
     }
     let all: usize = review.series.iter().map(|series| series.rounds.len()).sum();
+    let farthest = farthest(review);
     let widest =
         review.series.iter().flat_map(|series| series.rounds.iter().map(|(round, _)| *round)).max().unwrap_or(0);
     let columns = [
         ("", html! { "Technique" }),
         (
             "pic",
-            html! { "Deviation from the median, round by round" (hint(&format!("a slow minute hits every row alike; rings lie beyond ±20{NARROW}%"))) },
+            html! { "Deviation from the median, round by round" (hint(&format!("a slow minute hits every row alike; rings lie beyond ±{farthest}{NARROW}%"))) },
         ),
         ("n", html! { "Rounds" }),
         ("n", html! { "Spread" (hint("middle half")) }),
@@ -90,7 +97,7 @@ fn runs(review: &Review) -> Markup {
                 tbody role="rowgroup" { @for series in &review.series {
                     tr role="row" data-row=(series.name) {
                         th role="rowheader" scope="row" class="lab" { b { (name(&series.name)) } }
-                        td role="cell" class="pic" { (dots(series, widest, all)) }
+                        td role="cell" class="pic" { (dots(series, widest, all, farthest)) }
                         td role="cell" class="n" data-l="rounds" { (series.rounds.len()) }
                         td role="cell" class="n" data-l="spread" { (percent(series.spread)) }
                         td role="cell" class="n" data-l="drift" { @match series.drift {
@@ -105,18 +112,17 @@ fn runs(review: &Review) -> Markup {
 }
 
 /// Each round's deviation; where they are too many, the median of so many in a row.
-fn dots(series: &Series, widest: u32, all: usize) -> Markup {
-    /// Pixels for a hundredth of the median, and the farthest that is drawn.
-    const STEEP: f64 = 0.75;
-    const FARTHEST: f64 = 15.0;
+fn dots(series: &Series, widest: u32, all: usize, farthest: f64) -> Markup {
+    /// Pixels from the middle to what is farthest.
+    const HIGH: f64 = 15.0;
     let us: Vec<f64> = series.rounds.iter().map(|(_, us)| *us).collect();
     let mid = median(&us).unwrap_or(1.0);
     let together = if series.rounds.len() > DOTS.0 || all > DOTS.1 { series.rounds.len().div_ceil(40) } else { 1 };
     let points = series.rounds.chunks(together).map(|chunk| {
         let us: Vec<f64> = chunk.iter().map(|(_, us)| *us).collect();
-        let away = (median(&us).unwrap_or(mid) / mid - 1.0) * 100.0 * STEEP;
+        let away = (median(&us).unwrap_or(mid) / mid - 1.0) * 100.0 * HIGH / farthest;
         let x = 1.0 + 98.0 * f64::from(chunk[0].0) / f64::from(widest.max(1));
-        (x, 19.0 - away.clamp(-FARTHEST, FARTHEST), away.abs() > FARTHEST)
+        (x, 19.0 - away.clamp(-HIGH, HIGH), away.abs() > HIGH)
     });
     html! {
         svg class="d" width="100%" height="38" aria-hidden="true" focusable="false" {
@@ -126,4 +132,17 @@ fn dots(series: &Series, widest: u32, all: usize) -> Markup {
             }
         }
     }
+}
+
+/// A round number of hundredths within which nineteen of twenty rounds lie.
+fn farthest(review: &Review) -> f64 {
+    let away = |series: &Series| {
+        let us: Vec<f64> = series.rounds.iter().map(|(_, us)| *us).collect();
+        let mid = median(&us).unwrap_or(1.0);
+        us.into_iter().map(move |us| (us / mid - 1.0).abs() * 100.0).collect::<Vec<_>>()
+    };
+    let mut all: Vec<f64> = review.series.iter().flat_map(away).collect();
+    all.sort_by(f64::total_cmp);
+    let most = all.get(all.len() * 19 / 20).copied().unwrap_or(0.0);
+    [2.0, 5.0, 10.0, 20.0, 50.0].into_iter().find(|round| *round >= most).unwrap_or(100.0)
 }

@@ -297,7 +297,7 @@ pub fn hostile() -> Run {
     let mut rows = vec![row("gzip", &GZIP)];
     for (at, name) in HOSTILE.iter().chain([&long.as_str()]).enumerate() {
         let mut row = row(name, &but(&GZIP, &[("decode", 30.0 - 2.5 * at as f64)]));
-        row.what = (*name).to_owned();
+        (*name).clone_into(&mut row.what);
         rows.push(row);
     }
     let names: Vec<String> = rows.iter().map(|row| row.name.clone()).collect();
