@@ -24,6 +24,9 @@ fn places() -> Vec<(Claim, Place)> {
         .collect()
 }
 
+/// What rows of a workload count themselves.
+const OWN: [(&str, &str); 1] = [("blocks", "saved_bytes")];
+
 /// What is wrong with a place, were it built.
 fn wrong(place: &Place) -> Vec<String> {
     let mut wrong = Vec::new();
@@ -42,6 +45,7 @@ fn wrong(place: &Place) -> Vec<String> {
     );
     let is_counted = |metric: &str| match metric.strip_prefix("calls.") {
         Some(call) => calls::CALLS.iter().any(|(name, _)| *name == call),
+        None if OWN.contains(&(place.workload.as_str(), metric)) => true,
         None => metric == CROSSING || PROBES.iter().any(|probe| probe.counts.contains(&metric)),
     };
     let metric = place.metric.iter().filter(|metric| !metric.starts_with("marks."));
@@ -51,16 +55,24 @@ fn wrong(place: &Place) -> Vec<String> {
 
 #[test]
 fn what_a_ledger_names_is_there() {
-    for (claim, place) in places().iter().filter(|(_, place)| place.built) {
-        assert_eq!(wrong(place), Vec::<String>::new(), "{}: {place:?}", claim.id);
-    }
+    let places = places();
+    let missing: Vec<String> = places
+        .iter()
+        .filter(|(_, place)| place.built && !wrong(place).is_empty())
+        .map(|(claim, place)| format!("{}: {}", claim.id, wrong(place).join(", ")))
+        .collect();
+    assert!(missing.is_empty(), "the ledgers name what is not there:\n{}", missing.join("\n"));
 }
 
 #[test]
 fn what_a_ledger_calls_unbuilt_is_not_there() {
-    for (claim, place) in places().iter().filter(|(_, place)| !place.built) {
-        assert_ne!(wrong(place), Vec::<String>::new(), "{}: it is there: drop `built = false`: {place:?}", claim.id);
-    }
+    let places = places();
+    let there: Vec<String> = places
+        .iter()
+        .filter(|(_, place)| !place.built && wrong(place).is_empty())
+        .map(|(claim, place)| format!("{}: {}/{}", claim.id, place.workload, place.row))
+        .collect();
+    assert!(there.is_empty(), "these are built by now: drop their `built = false`:\n{}", there.join("\n"));
 }
 
 /// A run in which decoding is a fifth of the time and becomes five times as fast.
