@@ -3,7 +3,7 @@
 
 use crate::cli::Said;
 use crate::refusal::Refusal;
-use crate::{home, list};
+use crate::{claims, home, list};
 use anyhow::{Context, Result};
 use clap::Args;
 use reports::export;
@@ -129,6 +129,9 @@ impl Made {
         let ids: Vec<&str> = picked.iter().map(|one| one.run.header.id.as_str()).collect();
         let which = if arguments.latest { "--latest".to_owned() } else { ids.join(" ") };
         let command = format!("assay report {which} --out review");
+        let others = list::runs().into_iter().filter(|other| other.header.id != run.header.id);
+        let (all, _) = claims::of_this_machine(others.chain([run.clone()]).collect());
+        let others = &all[..all.len() - 1];
         let mut files = Files::new();
         let mut reviews = Vec::new();
         let mut pages: Vec<(String, Links)> = Vec::new();
@@ -172,6 +175,39 @@ impl Made {
             files.extend(common);
         }
         files.insert("summary.md".into(), page::summary::summary(&reviews).into_bytes());
+            // The row that the flame graphs must be of is known once there is a review.
+            let first = review::of(run, plan, others, &ledgers, None);
+            let found = flames(&entry.workload, &entry.fixture.name, &first, &name)?;
+            let mut review = match &found.stacks {
+                Some(stacks) => review::of(run, plan, others, &ledgers, Some(stacks)),
+                None => first,
+            };
+            review.files = common.iter().cloned().chain(raw_files(&found.files)).collect();
+            files.extend(found.files);
+            let mut beside = found.linked;
+            for (slide, svg) in slides::svgs(&review) {
+                let path = format!("slides/{name}-{slide}.svg");
+                beside.push((path.clone(), format!("slide: {slide}")));
+                files.insert(path, svg.into_bytes());
+            }
+            for (slide, bytes) in if png { slides::pngs(&review) } else { Vec::new() } {
+                files.insert(format!("slides/{name}-{slide}.png"), bytes);
+            }
+            let json = pretty(&serde_json::to_value(&review)?)?;
+            let path = format!("data/{name}.review.json");
+            let making =
+                Making { command: command.clone(), review: raw_file(&path, &json), index: Some("index.html".into()) };
+            files.insert(path, json);
+            files.insert(format!("{name}.html"), page::page(&review, &making).into_bytes());
+            pages.push((format!("{name}.html"), beside));
+            reviews.push(review);
+        }
+        let overview = review::overview(&reviews, &review::judged(&all, &ledgers), &ledgers);
+        files.insert("data/overview.json".into(), pretty(&serde_json::to_value(&overview)?)?);
+        let summary = review::markdown(&overview, None) + "\n" + &page::summary::summary(&reviews);
+        files.insert("summary.md".into(), summary.into_bytes());
+        let entries: Vec<Entry> =
+            reviews.iter().zip(&pages).map(|(review, (page, beside))| Entry { review, page, beside }).collect();
         let listed: Vec<RawFile> = raw_files(&files).into_iter().filter(|file| !is_page(&file.path)).collect();
         let entries = reviews.iter().zip(&pages).map(|(review, (page, beside))| Entry { review, page, beside });
         let index = index(&entries.collect::<Vec<_>>(), &listed, &command);
@@ -287,6 +323,7 @@ fn raw_file(path: &str, bytes: &[u8]) -> RawFile {
         path if path.ends_with("/samples.csv") => "every sample on a line",
         path if path.ends_with("/run.json") => "the summaries of all workloads of the run",
         "summary.md" => "for a pull request",
+        "data/overview.json" => "what holds, what does not, where to look next",
         path if path.ends_with(".review.json") => "every number of a page",
         path if path.ends_with("before.folded") => "stacks before, nanoseconds of a run",
         path if path.ends_with("after.folded") => "stacks now, nanoseconds of a run",

@@ -1,13 +1,31 @@
 //! Where the rows of a claim were measured: the newest run that has them, both in the same one.
 
 use crate::claims::Place;
-use crate::record::Run;
+use crate::record::{Plan, Run};
 use crate::review::look::Look;
 use crate::review::words::list;
+use std::cell::OnceCell;
 
-/// Runs of one machine, looked at; the one that a page is about comes first, then the newest.
+/// Runs of one machine; the one that a page is about comes first, then the newest. What nobody asks for is not looked
+/// at: a home holds many runs.
 pub(in crate::review) struct Evidence<'a> {
-    looks: Vec<Look<'a>>,
+    entries: Vec<Entry<'a>>,
+}
+
+struct Entry<'a> {
+    run: &'a Run,
+    at: usize,
+    look: OnceCell<Look<'a>>,
+}
+
+impl<'a> Entry<'a> {
+    fn plan(&self) -> &'a Plan {
+        &self.run.header.plan[self.at]
+    }
+
+    fn look(&self) -> &Look<'a> {
+        self.look.get_or_init(|| Look::at(self.run, self.at))
+    }
 }
 
 impl<'a> Evidence<'a> {
@@ -17,33 +35,36 @@ impl<'a> Evidence<'a> {
             |run: &Run, at: usize| first.is_some_and(|(one, plan)| at == plan && one.header.id == run.header.id);
         let others = others.iter().rev().flat_map(|run| (0..run.header.plan.len()).map(move |at| (run, at)));
         let others = others.filter(|(run, at)| !is_first(run, *at));
-        Evidence { looks: first.into_iter().chain(others).map(|(run, at)| Look::at(run, at)).collect() }
+        let entry = |(run, at)| Entry { run, at, look: OnceCell::new() };
+        Evidence { entries: first.into_iter().chain(others).map(entry).collect() }
     }
 
     /// The look that has all rows of a place; or why there is none.
     pub(super) fn find(&self, place: &Place) -> Result<&Look<'a>, String> {
-        let here = self
-            .looks
-            .iter()
-            .filter(|look| look.plan.workload == place.workload && look.plan.fixture.name == place.fixture);
+        let is_here =
+            |entry: &&Entry| entry.plan().workload == place.workload && entry.plan().fixture.name == place.fixture;
+        let here = self.entries.iter().filter(is_here);
         let rows = || place.baseline.iter().chain([&place.row]);
-        if let Some(look) = here.clone().find(|look| rows().all(|row| look.samples(row).is_some())) {
-            return Ok(look);
+        if let Some(entry) = here.clone().find(|entry| rows().all(|row| entry.look().samples(row).is_some())) {
+            return Ok(entry.look());
         }
         if !place.built {
-            let known = |row: &&String| {
-                let plans = self.looks.iter().map(|look| look.plan).filter(|plan| plan.workload == place.workload);
-                plans.flat_map(|plan| &plan.variants).any(|variant| variant.name == **row)
-            };
-            let lacking: Vec<String> =
-                rows().filter(|row| !known(row)).map(|row| format!("{}/{row}", place.workload)).collect();
-            return Err(format!("still to be built: {}", list(&lacking)));
+            return Err(format!("still to be built: {}", self.unbuilt(place)));
         }
-        for look in here {
-            if let Some((row, why)) = rows().find_map(|row| Some((row, look.why_not(row)?))) {
+        for entry in here {
+            if let Some((row, why)) = rows().find_map(|row| Some((row, entry.look().why_not(row)?))) {
                 return Err(format!("no number of {}/{row}: {why}", place.workload));
             }
         }
         Err(format!("no run here has it yet: assay run {}/{} --on {}", place.workload, place.row, place.fixture))
+    }
+
+    /// The rows of a place that no plan has; where that is not known, the whole of it.
+    fn unbuilt(&self, place: &Place) -> String {
+        let plans = || self.entries.iter().map(Entry::plan).filter(|plan| plan.workload == place.workload);
+        let known = |row: &str| plans().flat_map(|plan| &plan.variants).any(|variant| variant.name == row);
+        let rows = place.baseline.iter().chain([&place.row]).filter(|row| !known(row));
+        let rows: Vec<String> = rows.map(|row| format!("{}/{row}", place.workload)).collect();
+        if plans().next().is_none() || rows.is_empty() { super::told::at(place) } else { list(&rows) }
     }
 }

@@ -185,13 +185,13 @@ fn formula(forecast: &Forecast) -> String {
     }
 }
 
-fn at(place: &Place) -> String {
+/// What is measured where, as a line.
+pub(super) fn at(place: &Place) -> String {
     let against = place.baseline.as_ref().map_or(String::new(), |baseline| format!("{baseline} to "));
     let phases = if place.phases.is_empty() { String::new() } else { format!(", {}", list(&place.phases)) };
     let than = if place.than.is_empty() { String::new() } else { format!(" over {}", list(&place.than)) };
     let metric = place.metric.as_ref().map_or(String::new(), |metric| format!(", {metric}"));
-    let built = if place.built { "" } else { ", to be built" };
-    format!("{}: {against}{} on {}{phases}{than}{metric}{built}", place.workload, place.row, place.fixture)
+    format!("{}: {against}{} on {}{phases}{than}{metric}", place.workload, place.row, place.fixture)
 }
 
 fn capital(text: &str) -> String {
