@@ -17,7 +17,6 @@ use crate::say::say;
 use crate::shard::{ShardCommand, shard};
 use crate::store::{StoreCommand, store};
 use crate::walk::{WalkArgs, walk};
-use crate::{doctor, explain, fixture, list, once, probes, rounds};
 use crate::{clean, doctor, explain, fixture, list, once, probes, rounds};
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
@@ -281,7 +280,6 @@ fn dispatch(cli: Cli) -> Result<Said> {
         Command::Store(command) => store(&command, telling),
         Command::Walk(arguments) => walk(&arguments, telling),
         Command::Shard(command) => shard(&command, telling),
-        Command::Doctor => doctor::doctor(),
         Command::Doctor { clean: false } => doctor::doctor(),
         Command::Doctor { clean: true } => clean::clean(),
         Command::Once { errand } => {

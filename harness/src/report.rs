@@ -125,13 +125,12 @@ struct Made {
 impl Made {
     fn of(picked: &[Picked], arguments: &ReportArgs) -> Result<Made> {
         let ledgers = reports::claims::load_all().map_err(anyhow::Error::msg)?;
-        let all = list::runs();
         let ids: Vec<&str> = picked.iter().map(|one| one.run.header.id.as_str()).collect();
         let which = if arguments.latest { "--latest".to_owned() } else { ids.join(" ") };
         let command = format!("assay report {which} --out review");
-        let others = list::runs().into_iter().filter(|other| other.header.id != run.header.id);
-        let (all, _) = claims::of_this_machine(others.chain([run.clone()]).collect());
-        let others = &all[..all.len() - 1];
+        let shown = picked.iter().map(|one| one.run.clone());
+        let beside = list::runs().into_iter().filter(|other| !ids.contains(&other.header.id.as_str()));
+        let (all, _) = claims::of_this_machine(beside.chain(shown).collect());
         let mut files = Files::new();
         let mut reviews = Vec::new();
         let mut pages: Vec<(String, Links)> = Vec::new();
@@ -174,40 +173,10 @@ impl Made {
             }
             files.extend(common);
         }
-        files.insert("summary.md".into(), page::summary::summary(&reviews).into_bytes());
-            // The row that the flame graphs must be of is known once there is a review.
-            let first = review::of(run, plan, others, &ledgers, None);
-            let found = flames(&entry.workload, &entry.fixture.name, &first, &name)?;
-            let mut review = match &found.stacks {
-                Some(stacks) => review::of(run, plan, others, &ledgers, Some(stacks)),
-                None => first,
-            };
-            review.files = common.iter().cloned().chain(raw_files(&found.files)).collect();
-            files.extend(found.files);
-            let mut beside = found.linked;
-            for (slide, svg) in slides::svgs(&review) {
-                let path = format!("slides/{name}-{slide}.svg");
-                beside.push((path.clone(), format!("slide: {slide}")));
-                files.insert(path, svg.into_bytes());
-            }
-            for (slide, bytes) in if png { slides::pngs(&review) } else { Vec::new() } {
-                files.insert(format!("slides/{name}-{slide}.png"), bytes);
-            }
-            let json = pretty(&serde_json::to_value(&review)?)?;
-            let path = format!("data/{name}.review.json");
-            let making =
-                Making { command: command.clone(), review: raw_file(&path, &json), index: Some("index.html".into()) };
-            files.insert(path, json);
-            files.insert(format!("{name}.html"), page::page(&review, &making).into_bytes());
-            pages.push((format!("{name}.html"), beside));
-            reviews.push(review);
-        }
         let overview = review::overview(&reviews, &review::judged(&all, &ledgers), &ledgers);
         files.insert("data/overview.json".into(), pretty(&serde_json::to_value(&overview)?)?);
         let summary = review::markdown(&overview, None) + "\n" + &page::summary::summary(&reviews);
         files.insert("summary.md".into(), summary.into_bytes());
-        let entries: Vec<Entry> =
-            reviews.iter().zip(&pages).map(|(review, (page, beside))| Entry { review, page, beside }).collect();
         let listed: Vec<RawFile> = raw_files(&files).into_iter().filter(|file| !is_page(&file.path)).collect();
         let entries = reviews.iter().zip(&pages).map(|(review, (page, beside))| Entry { review, page, beside });
         let index = index(&entries.collect::<Vec<_>>(), &listed, &command);

@@ -47,8 +47,6 @@ fn rows() -> impl Iterator<Item = (&'static str, &'static technique::Variant)> {
     let rows = |workload: &'static technique::Workload| {
         workload.variants.iter().filter(|row| !row.aside).map(|row| (workload.name, row))
     };
-    harness::catalogue::WORKLOADS.iter().flat_map(move |workload| rows(workload))
-    let rows = |workload: &'static technique::Workload| workload.variants.iter().map(|row| (workload.name, row));
     // How often a server is woken hangs on who is faster. What it is asked for, it counts itself: its own tests hold it.
     let alone =
         harness::catalogue::WORKLOADS.iter().filter(|workload| harness::catalogue::crate_of(workload) != "fuse");
