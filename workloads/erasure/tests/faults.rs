@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use erasure::budget::Budget;
-use erasure::format::{Fault, Id};
+use erasure::format::{Fault, Id, Object, Stripe};
 use erasure::get::{self, get_by, repair, verify};
 use erasure::put::{Plan, Put, Stored, Way, put};
 use erasure::read::{Reader, TooFew};
@@ -85,7 +85,7 @@ impl Place {
 
 fn put_object(
     file: &File,
-    object: erasure::format::Object,
+    object: Object,
     plan: &Plan,
     targets: &[&dyn Target],
     budget: Option<&Budget>,
@@ -261,6 +261,24 @@ fn blocks_of_elsewhere_do_not_pass() {
     let reader = Reader::open(&all(&targets), NAME, None).unwrap();
     let checked = verify(reader, &|_| true, &mut Lap::start(false)).unwrap();
     assert_eq!(checked.found()[0].faults, [Fault::Block(0), Fault::Block(1)]);
+}
+
+#[test]
+fn parity_that_is_whole_and_wrong_is_found_by_the_others() {
+    // As a faulty code would have made it: its hashes are right.
+    let place = Place::with(noise(9_000));
+    place.put(&plan()).unwrap();
+    let mut bytes = fs::read(place.shard(5)).unwrap();
+    let (object, index) = Object::parse(&bytes).unwrap();
+    let (head, block) = bytes[64..64 + 64 + (1 << 10)].split_at_mut(64);
+    block[7] ^= 1;
+    head.copy_from_slice(&object.block_head(index, Stripe { number: 0, raw: 4 << 10, stored: 4 << 10 }, block));
+    fs::write(place.shard(5), bytes).unwrap();
+    let targets = place.targets();
+    let reader = Reader::open(&all(&targets), NAME, None).unwrap();
+    let checked = verify(reader, &|_| true, &mut Lap::start(false)).unwrap();
+    assert_eq!(checked.found()[5].faults, [Fault::Apart(0)]);
+    assert_eq!(checked.wrong().len(), 1);
 }
 
 #[test]
