@@ -1,5 +1,5 @@
 //! The floor: open, list, look at, close; every directory known before the clock starts, nothing recorded, nothing
-//! counted for others to see. No walk that looks at every entry can be faster.
+//! counted for others to see. No walk that asks for every entry by its name can be faster.
 
 use crate::meta::Ask;
 use crate::place::open_below;

@@ -238,6 +238,16 @@ pub static WORKLOAD: Workload = Workload {
             "the same from a second build: -O3, native, LTO",
         ),
         variant(
+            "bit-test-apart",
+            &Apart { row: "bit-test", build: Build::Same },
+            "the document's steps but the compiler's, in a process of its own",
+        ),
+        variant(
+            "bit-test-tuned",
+            &Apart { row: "bit-test", build: Build::Tuned },
+            "the document's last step, the compiler's options, on all before",
+        ),
+        variant(
             "best-apart",
             &Apart { row: "best", build: Build::Same },
             "the best in a process of its own, to hold the next against",
