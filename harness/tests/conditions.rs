@@ -4,7 +4,7 @@
 mod common;
 
 use common::{Home, gone, text};
-use harness::file_system::left_behind;
+use harness::file_system::{FileSystem, Kind, Room, left_behind, withdraw};
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 use serde_json::Value;
 use std::fs::{self, Permissions};
@@ -13,6 +13,7 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
+use technique::{Lap, Site};
 
 /// Whether this machine has the file system, and we may mount it; tells where not.
 fn have(kind: &str) -> bool {
@@ -126,6 +127,45 @@ fn nothing_stays_mounted_after_a_kill_and_the_next_run_sweeps() {
     let (code, document) = run(&home, &["--fs", "ext4"]);
     assert_eq!(code, 0, "{document}");
     assert_eq!(fs::read_dir(home.scratch()).unwrap().count(), 0, "the next run sweeps it");
+}
+
+/// What was just written only memory knows, and on what is mounted within the same numbers mean other files.
+#[test]
+fn rows_that_ask_in_bulk_see_what_is_not_on_the_disk_yet_and_what_is_mounted_within() {
+    let check = |kind: Kind, row: &str| {
+        let home = Home::new();
+        let made = FileSystem::make(kind, &home.path("made"), Room::default()).unwrap();
+        let (source, target) = (made.path().join("source"), home.path("target"));
+        fs::create_dir_all(source.join("within")).unwrap();
+        fs::create_dir(&target).unwrap();
+        assert!(
+            Command::new("mount").args(["-t", "tmpfs", "tmpfs"]).arg(source.join("within")).status().unwrap().success()
+        );
+        for nth in 0..1000 {
+            fs::write(source.join(nth.to_string()), vec![b'x'; nth]).unwrap();
+            fs::write(source.join("within").join(nth.to_string()), "of another file system").unwrap();
+        }
+        let site = Site::new(source.clone(), target, home.path("kept"), fixtures::Tally::default());
+        let technique = walk::WORKLOAD.variant(row).unwrap().technique;
+        let mut ready = technique.prepare(&site).unwrap();
+        ready.work(&mut Lap::start(false)).unwrap();
+        ready.settle(&site).unwrap();
+        drop(ready);
+        let (expected, got) = ((walk::WORKLOAD.expected)(&site).unwrap(), (walk::WORKLOAD.outcome)(&site).unwrap());
+        assert!(Command::new("umount").arg(source.join("within")).status().unwrap().success());
+        assert_eq!(expected.differences(&got, technique.promises()), [""; 0], "{row}");
+    };
+    for (kind, row) in [(Kind::Xfs, "bulk-xfs"), (Kind::Btrfs, "bulk-btrfs")] {
+        if have(kind.name()) {
+            // A thread of its own, whose mounts nobody else sees.
+            std::thread::scope(|scope| {
+                scope.spawn(|| {
+                    withdraw().unwrap();
+                    check(kind, row);
+                });
+            });
+        }
+    }
 }
 
 /// Whether answers take time is seen by what waits for them: no time is asserted, but that every one was waited for.

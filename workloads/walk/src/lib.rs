@@ -260,7 +260,7 @@ pub static WORKLOAD: Workload = Workload {
         variant(
             "bulk-xfs",
             &Walk { ask: Ask::InBulk(Bulk::Xfs), ..BEST },
-            "the best, asking XFS of all inodes first: root only, the whole file system, all in memory",
+            "the best, asking XFS of all inodes first: root only, written out before, all in memory",
         ),
         variant(
             "bulk-btrfs",

@@ -2,7 +2,8 @@
 //! What is told is kept by inode, and joined with the names that directories list.
 //!
 //! What this gives up: it needs root; it reads the whole file system (or subvolume), however small the tree; it keeps
-//! an entry for each inode in memory; and btrfs has to write out first what only memory knows.
+//! an entry for each inode in memory; and what only memory knows has to be written out first, under the clock, for both
+//! tell what the disk holds.
 
 mod btrfs;
 mod kernel;

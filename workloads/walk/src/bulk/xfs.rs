@@ -3,6 +3,7 @@
 use super::field;
 use super::kernel::{AT_ONCE, STAT, Stats, bulkstat};
 use crate::meta::Meta;
+use rustix::fs::syncfs;
 use rustix::io::Errno;
 use std::os::fd::BorrowedFd;
 
@@ -11,8 +12,9 @@ pub(super) fn first(dir: BorrowedFd<'_>) -> Result<(), Errno> {
     bulkstat(dir, &mut question(1))
 }
 
-/// All inodes of the file system.
+/// All inodes of the file system. Sizes are those on the disk: what was written only to memory is written out before.
 pub(super) fn all(dir: BorrowedFd<'_>, keep: &mut dyn FnMut(Meta)) -> Result<(), Errno> {
+    syncfs(dir)?;
     let mut stats = question(u32::try_from(AT_ONCE).expect("it is a small number"));
     loop {
         bulkstat(dir, &mut stats)?;
