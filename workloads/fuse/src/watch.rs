@@ -1,6 +1,7 @@
 //! What the server sees of itself: how often it was asked for what, and where its time went.
 
 use crate::vectors::lock;
+use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -77,6 +78,8 @@ const GROUPS: [(Group, Phase); 4] =
 pub struct Told {
     /// How often it was asked for what.
     pub requests: BTreeMap<String, u64>,
+    /// Processor time of its process so far, in nanoseconds.
+    pub processor_ns: u64,
     /// Nanoseconds and marks by phase of the client, and by phase of the server.
     pub phases: BTreeMap<String, BTreeMap<String, (f64, u64)>>,
 }
@@ -144,7 +147,7 @@ impl Watch {
 
     /// All that was seen; nobody looks any more.
     pub(crate) fn tell(&self) -> Told {
-        let mut told = Told { requests: self.requests(), phases: BTreeMap::new() };
+        let mut told = Told { requests: self.requests(), processor_ns: processor_ns(), phases: BTreeMap::new() };
         for thread in lock(&self.threads).iter() {
             let mut laps = lock(thread);
             let was = std::mem::replace(&mut *laps, Laps::new(false));
@@ -160,6 +163,11 @@ impl Watch {
         self.looking.store(false, Ordering::Relaxed);
         told
     }
+}
+
+fn processor_ns() -> u64 {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    time.tv_sec.unsigned_abs() * 1_000_000_000 + time.tv_nsec.unsigned_abs()
 }
 
 /// Whether anybody waits for a request of that name.
