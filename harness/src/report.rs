@@ -7,7 +7,7 @@ use crate::{claims, home, list};
 use anyhow::{Context, Result};
 use clap::Args;
 use reports::export;
-use reports::page::index::{Entry, first_sentence, index};
+use reports::page::index::{Entry, index};
 use reports::page::{self, Making, sha256, slides};
 use reports::record::Run;
 use reports::review::{self, Folded, Grade, RawFile, Review, Stacks};
@@ -120,6 +120,7 @@ fn latest() -> Result<Vec<Picked>> {
 struct Made {
     files: Files,
     reviews: Vec<Review>,
+    sentence: String,
 }
 
 impl Made {
@@ -177,16 +178,22 @@ impl Made {
         files.insert("data/overview.json".into(), pretty(&serde_json::to_value(&overview)?)?);
         let summary = review::markdown(&overview, None) + "\n" + &page::summary::summary(&reviews);
         files.insert("summary.md".into(), summary.into_bytes());
+        let mut known = all;
+        known.retain(|run| picked.iter().all(|one| one.run.header.id != run.header.id));
+        known.extend(picked.iter().rev().map(|one| one.run.clone()));
+        let overview = review::overview(&reviews, &review::judged(&known, &ledgers), &ledgers);
+        let summary = review::markdown(&overview, Some("index.html")) + &page::summary::summary(&reviews);
+        files.insert("summary.md".into(), summary.into_bytes());
+        files.insert("data/overview.json".into(), pretty(&serde_json::to_value(&overview)?)?);
         let listed: Vec<RawFile> = raw_files(&files).into_iter().filter(|file| !is_page(&file.path)).collect();
         let entries = reviews.iter().zip(&pages).map(|(review, (page, beside))| Entry { review, page, beside });
-        let index = index(&entries.collect::<Vec<_>>(), &listed, &command);
+        let index = index(&entries.collect::<Vec<_>>(), &overview, &listed, &command);
         files.insert("index.html".into(), index.into_bytes());
-        Ok(Made { files, reviews })
+        Ok(Made { files, reviews, sentence: overview.sentence })
     }
 
     fn said(&self, picked: &[Picked], out: &Path) -> Said {
-        let pages: Vec<&Review> = self.reviews.iter().collect();
-        let sentence = first_sentence(&pages);
+        let sentence = &self.sentence;
         let notes = |grade: Grade| {
             self.reviews.iter().flat_map(|review| &review.trust).filter(|check| check.grade == grade).count()
         };
@@ -291,6 +298,7 @@ fn raw_file(path: &str, bytes: &[u8]) -> RawFile {
         path if path.ends_with("/record.jsonl") => "the record: every sample, in the order taken",
         path if path.ends_with("/samples.csv") => "every sample on a line",
         path if path.ends_with("/run.json") => "the summaries of all workloads of the run",
+        "data/overview.json" => "every number of the page over all pages",
         "summary.md" => "for a pull request",
         "data/overview.json" => "what holds, what does not, where to look next",
         path if path.ends_with(".review.json") => "every number of a page",

@@ -233,7 +233,8 @@ fn names_are_shown_as_text_in_every_output() {
         assert!(!svg.contains("<script"));
     }
     let entry = index::Entry { review: &review, page: "a.html", beside: &[] };
-    let page = index::index(&[entry], &[], "assay report");
+    let overview = review::overview(std::slice::from_ref(&review), &review.claims, &claims::load_all().unwrap());
+    let page = index::index(&[entry], &overview, &[], "assay report");
     assert!(!page.contains("<script>alert"));
 }
 

@@ -3,11 +3,11 @@
 use super::document;
 use super::mark::{Tone, axis, chip, grid, heads, hint, interval, name, noise, picture, region, verdict};
 use super::scale::Scale;
-use super::words::{coordinate, number, sureness, times, times_between};
+use super::words::{coordinate, number, percent, sureness, times, times_between};
 use super::{baseline, fastest};
-use crate::review::{ClaimVerdict, Grade, Judged, RawFile, Review};
+use crate::review::{Grade, Overview, RawFile, Review, Told};
+use crate::table::clip;
 use maud::{Markup, html};
-use std::collections::BTreeSet;
 
 /// A review and where its page lies.
 #[derive(Clone, Copy, Debug)]
@@ -21,7 +21,7 @@ pub struct Entry<'a> {
 }
 
 /// The page over all pages.
-pub fn index(entries: &[Entry], files: &[RawFile], command: &str) -> String {
+pub fn index(entries: &[Entry], overview: &Overview, files: &[RawFile], command: &str) -> String {
     let nav = [
         ("answer", "Answer"),
         ("workloads", "Workloads"),
@@ -35,20 +35,15 @@ pub fn index(entries: &[Entry], files: &[RawFile], command: &str) -> String {
         @if let Some(first) = entries.first() { span { (first.review.started.get(..10).unwrap_or_default()) } }
     };
     let body = html! {
-        (answer(entries))
+        (answer(entries, overview))
         (question("workloads", "What holds: how fast is each job and part now?", &html! { "Each row is a page of its own. Ratios are paired by round, against the baseline of that workload." }, &workloads(entries)))
-        (question("claims", "What does not hold?", &html! { "Claims that were measured and came out otherwise than written, or only in a part." }, &claims(entries)))
-        (question("next", "Where to look next?", &html! { "The phase with the highest ceiling in the fastest row of each workload: what no other change can beat." }, &next(entries)))
+        (question("claims", "What do the documents claim that does not hold?", &html! { (overview.claims.value) ": " (overview.claims.line) "." }, &claims(entries, overview)))
+        (question("next", "Where to look next?", &html! { "What makes numbers hard to believe, then the highest ceilings, then what more rounds would decide." }, &next(entries, overview)))
         (question("trust", "Can these numbers be trusted?", &html! { "Whatever is not simply as it should be, page by page." }, &trust(entries)))
         (question("data", "Where are the raw data?", &html! { "Every file beside these pages, with its size and SHA-256." }, &data(entries, files, command)))
     };
     let foot = html! { p { "assay " (env!("CARGO_PKG_VERSION")) } };
     document("Design review", &nav, &crumb, &body, &foot)
-}
-
-/// The first sentence: what `assay report` prints.
-pub fn first_sentence(reviews: &[&Review]) -> String {
-    reviews.first().map_or("Nothing was measured.".to_owned(), |review| review.answer.sentence.clone())
 }
 
 fn question(id: &str, question: &str, answer: &Markup, body: &Markup) -> Markup {
@@ -62,44 +57,30 @@ fn question(id: &str, question: &str, answer: &Markup, body: &Markup) -> Markup 
     }
 }
 
-/// Claims of all pages, each once: a claim is shown by every page that it touches.
-fn all<'a>(entries: &[Entry<'a>]) -> Vec<(&'a Judged, &'a str)> {
-    let mut claims: Vec<(&Judged, &str)> =
-        entries.iter().flat_map(|entry| entry.review.claims.iter().map(|claim| (claim, entry.page))).collect();
-    // The page that judged it comes before one that could not.
-    claims.sort_by_key(|(claim, _)| (claim.claim.id.clone(), claim.verdict == ClaimVerdict::Unmeasured));
-    let mut seen = BTreeSet::new();
-    claims.retain(|(claim, _)| seen.insert(claim.claim.id.clone()));
-    claims
-}
-
-fn answer(entries: &[Entry]) -> Markup {
-    let claims = all(entries);
-    let count =
-        |verdicts: &[ClaimVerdict]| claims.iter().filter(|(claim, _)| verdicts.contains(&claim.verdict)).count();
-    let hold = count(&[ClaimVerdict::Held, ClaimVerdict::Exceeded]);
-    let judged = claims.len() - count(&[ClaimVerdict::Unmeasured, ClaimVerdict::Unmeasurable]);
-    let notes = entries.iter().flat_map(|entry| &entry.review.trust).filter(|check| check.grade != Grade::Pass).count();
-    let failed =
-        entries.iter().flat_map(|entry| &entry.review.trust).filter(|check| check.grade == Grade::Fail).count();
+fn answer(entries: &[Entry], overview: &Overview) -> Markup {
+    let checks = || entries.iter().flat_map(|entry| &entry.review.trust);
+    let notes = checks().filter(|check| check.grade == Grade::Note).count();
+    let failed = checks().filter(|check| check.grade == Grade::Fail).count();
     let first = entries.first().map(|entry| entry.review);
+    let next = overview.next.iter().find(|told| told.word == "ceiling");
     html! {
         section id="answer" aria-labelledby="h-answer" class="hero" {
             h1 id="h-answer" {
                 @match first.and_then(|review| Some((review, fastest(review)?, fastest(review)?.over_baseline?))) {
                     Some((review, row, over)) if row.verdict == Some("faster") => {
-                        (name(&review.summary.workload)) " is " em { (times(over.mid)) " as fast" } " with " (name(&row.name))
+                        (name(&clip(&review.summary.workload, 48))) " is " em { (times(over.mid)) " as fast" } " with " (name(&clip(&row.name, 48)))
                     },
                     _ => "What holds, what does not, where to look next",
                 }
             }
-            @for entry in entries { p class="lede" { a href=(entry.page) { (name(&entry.review.summary.workload)) } ": " (entry.review.answer.sentence) } }
+            p class="lede" { (overview.sentence) }
             div class="cards" {
-                a class="card" href="#workloads" { span class="k" { "Measured" } b { (entries.len()) " workloads" } span { "each a page of its own" } }
-                a class="card" href="#next" { span class="k" { "Best next target" } b { @if let Some(review) = first { (name(&review.answer.next.value)) } } span { @if let Some(review) = first { (review.answer.next.line) } } }
-                a class="card" href="#claims" { span class="k" { "Claims" } b { (hold) " of " (judged) " hold" } span { (claims.len() - judged) " more could not be judged by this run" } }
-                a class="card" href="#trust" { span class="k" { "Can it be trusted?" } b { (if failed > 0 { "Not all of it" } else { "Yes" }) } span { (notes) " notes in all" } }
+                a class="card" href="#workloads" { span class="k" { "Measured" } b { (entries.len()) @if entries.len() == 1 { " workload" } @else { " workloads" } } span { "each a page of its own" } }
+                a class="card" href="#next" { span class="k" { "Best next target" } b { @if let Some(next) = next { (name(&next.of)) } @else { "not known" } } span { @if let Some(next) = next { (next.told) } } }
+                a class="card" href="#claims" { span class="k" { "Claims" } b { (overview.claims.value) } span { (overview.claims.line) } }
+                a class="card" href="#trust" { span class="k" { "Can it be trusted?" } b { (if failed > 0 { "Not all of it" } else { "Yes" }) } span { (failed) " failed checks, " (notes) " notes" } }
             }
+            ul class="each" { @for entry in entries { li { a href=(entry.page) { (name(&entry.review.summary.workload)) " on " (name(&entry.review.summary.fixture)) } ": " (entry.review.answer.sentence) } } }
         }
     }
 }
@@ -150,32 +131,63 @@ fn workloads(entries: &[Entry]) -> Markup {
     )
 }
 
-fn claims(entries: &[Entry]) -> Markup {
-    let failing: Vec<_> = all(entries)
-        .into_iter()
-        .filter(|(claim, _)| {
-            !matches!(
-                claim.verdict,
-                ClaimVerdict::Held | ClaimVerdict::Exceeded | ClaimVerdict::Unmeasured | ClaimVerdict::Unmeasurable
-            )
-        })
-        .collect();
+fn claims(entries: &[Entry], overview: &Overview) -> Markup {
     html! {
-        @if failing.is_empty() { p { "No claim that was measured failed." } } @else {
-            (region("Claims that do not hold", &html! {
+        (told("Claims that do not hold", &overview.fails, entries))
+        @if !overview.holds.is_empty() {
+            details class="more" { summary { "Claims that hold" } (told("Claims that hold", &overview.holds, entries)) }
+        }
+        @if !overview.documents.is_empty() {
+            h3 { "What came of each document?" }
+            (region("Documents", &html! {
                 table class="num left open" {
-                    thead { tr { th scope="col" { "Claim" } th scope="col" { "What came of it" } th scope="col" { "Verdict" } } }
-                    tbody { @for (one, page) in failing {
+                    thead { tr { th scope="col" { "Document" } th scope="col" { "Claims" } th scope="col" { "And" } } }
+                    tbody { @for document in &overview.documents {
+                        tr { th scope="row" { (name(&document.source)) span class="desc" { (document.title) } } td { (document.value) } td { (document.line) } }
+                    } }
+                }
+            }))
+        }
+        @if let Some(foretelling) = &overview.foretelling {
+            p { (foretelling.within) " of " (foretelling.of) " predictions lie within the bounds of what was measured; the median is off by " (percent(foretelling.median)) ", the worst, " (name(&foretelling.worst_of)) ", by " (percent(foretelling.worst)) "." }
+        }
+    }
+}
+
+/// Statements, each with a way to the page that shows it.
+fn told(label: &str, all: &[Told], entries: &[Entry]) -> Markup {
+    let page = |of: &str| {
+        let has = |entry: &&Entry| {
+            let review = entry.review;
+            review.claims.iter().any(|claim| claim.claim.id == of) || is_of(review, of)
+        };
+        let entry = entries.iter().find(has)?;
+        Some(if is_of(entry.review, of) { entry.page.to_owned() } else { format!("{}#{of}", entry.page) })
+    };
+    html! {
+        @if all.is_empty() { p { "None." } } @else {
+            (region(label, &html! {
+                table class="num left told" {
+                    thead { tr { th scope="col" { "What" } th scope="col" { "Word" } th scope="col" { "Told" } } }
+                    tbody { @for one in all {
                         tr {
-                            th scope="row" { "“" (name(&one.claim.quote)) "”" span class="desc" { a href={ (page) "#" (one.claim.id) } { (one.claim.id) } " · " (one.source) ":" (one.claim.line) } }
+                            th scope="row" { @match page(&one.of) { Some(page) => a href=(page) { (name(&one.of)) }, None => (name(&one.of)) } }
+                            td { (one.word) }
                             td { (name(&one.told)) }
-                            td { (chip(Tone::Warn, one.verdict.words())) }
                         }
                     } }
                 }
             }))
         }
     }
+}
+
+fn is_of(review: &Review, of: &str) -> bool {
+    format!("{} on {}", review.summary.workload, review.summary.fixture) == of
+}
+
+fn next(entries: &[Entry], overview: &Overview) -> Markup {
+    told("Where to look next", &overview.next, entries)
 }
 
 /// The commands that measured what is shown, each once.
@@ -187,14 +199,6 @@ fn measured<'a>(entries: &[Entry<'a>]) -> Vec<&'a str> {
         }
     }
     commands
-}
-
-fn next(entries: &[Entry]) -> Markup {
-    html! {
-        ul class="chk" { @for entry in entries {
-            li class="wide" { div { b { a href={ (entry.page) "#ceilings" } { (name(&entry.review.summary.workload)) } ": " (name(&entry.review.answer.next.value)) } span { (entry.review.answer.next.line) } } }
-        } }
-    }
 }
 
 fn trust(entries: &[Entry]) -> Markup {

@@ -1,17 +1,20 @@
-//! Text for a pull request: the verdict line, one table, and the rest folded away. Names are escaped, for a row may be
-//! called anything.
+//! What stands below the overview in the summary for a pull request: the rows and steps of each workload, folded away.
+//! Names are escaped, for a row may be called anything.
 
 use super::words::{number, percent, times, times_between};
-use crate::review::{ClaimVerdict, Grade, Review};
+use crate::review::{Grade, Review};
 use crate::table::printable;
 
-/// Markdown over all reviews.
+/// Markdown of each review.
 pub fn summary(reviews: &[Review]) -> String {
     let mut text = String::new();
     for review in reviews {
         let summary = &review.summary;
-        text += &format!("## {} on {}\n\n", escaped(&summary.workload), escaped(&summary.fixture));
-        text += &format!("{} {}\n\n", escaped(&review.answer.sentence), escaped(&review.answer.why));
+        text += &format!(
+            "\n<details><summary>{} on {}</summary>\n\n",
+            escaped(&summary.workload),
+            escaped(&summary.fixture)
+        );
         text +=
             &format!("| row | µs per {} | times as fast | bounds | verdict |\n|---|---:|---:|---|---|\n", review.unit);
         for row in &summary.rows {
@@ -22,15 +25,13 @@ pub fn summary(reviews: &[Review]) -> String {
             let time = number(row.us_per_file.mid);
             text += &format!("| {} | {time} | {ratio} | {bounds} | {verdict} |\n", escaped(&row.name));
         }
-        text += "\n<details><summary>What each step added, what is left, and whether to believe it</summary>\n\n";
+        text += "\n";
         for rung in &review.ladder {
             let gain = rung
                 .gain
                 .map_or("not measured".to_owned(), |gain| format!("{} ({})", times(gain.mid), times_between(&gain)));
             text += &format!("- {}: {gain}, {}\n", escaped(&rung.name), rung.verdict.unwrap_or("no pairs"));
         }
-        let next = &review.answer.next;
-        text += &format!("- best next target: {}; {}\n", escaped(&next.value), escaped(&next.line));
         for without in &summary.without {
             text += &format!("- no number: {}: {}\n", escaped(&without.name), escaped(&without.why));
         }
@@ -38,26 +39,7 @@ pub fn summary(reviews: &[Review]) -> String {
             text += &format!("- {}: {}\n", escaped(&check.name), escaped(&check.told));
         }
         text += &format!("- differences below {} count as none\n", percent(review.band));
-        text += "\n</details>\n\n";
-        let judged: Vec<_> = review
-            .claims
-            .iter()
-            .filter(|one| !matches!(one.verdict, ClaimVerdict::Unmeasured | ClaimVerdict::Unmeasurable))
-            .collect();
-        if !judged.is_empty() {
-            text += &format!("<details><summary>{}</summary>\n\n", escaped(&review.answer.claims.value));
-            for one in judged {
-                let claim = &one.claim;
-                text += &format!(
-                    "- {} “{}”: **{}**. {}\n",
-                    claim.id,
-                    escaped(&claim.quote),
-                    one.verdict.words(),
-                    escaped(&one.told)
-                );
-            }
-            text += "\n</details>\n\n";
-        }
+        text += "\n</details>\n";
     }
     text
 }
