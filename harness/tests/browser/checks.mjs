@@ -57,6 +57,8 @@ async function look(report, file) {
       check(size[0] <= size[1], `scrolls sideways: ${size[0]} > ${size[1]}`);
       const small = await page.evaluate(() => [...document.querySelectorAll('svg text')].filter((t) => t.getBoundingClientRect().width > 0 && parseFloat(getComputedStyle(t).fontSize) * (t.getScreenCTM()?.d ?? 1) < 11).map((t) => t.textContent).slice(0, 3));
       check(small.length === 0, `letters below 11 px: ${small}`);
+      const squeezed = await page.evaluate(() => [...document.querySelectorAll('td,th,p,li')].filter((e) => { const r = e.getBoundingClientRect(); return r.width > 1 && r.width < 60 && e.innerText.length > 40; }).map((e) => e.innerText.slice(0, 30)));
+      check(squeezed.length === 0, `squeezed: ${squeezed.slice(0, 3)}`);
       if (width === 1280 || width === 390) await accessible(page);
       if (width === 1280 && scheme === 'light') {
         check(seen.requests.length === 1, `asks for ${seen.requests.slice(1)}`);

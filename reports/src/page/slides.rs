@@ -326,7 +326,7 @@ pub(crate) fn scaling_chart<DB: DrawingBackend>(area: &Area<DB>, one: &Scaling) 
             let right = peak.high.min(widest * 1.08);
             if peak.low < right {
                 chart.draw_series([Rectangle::new([(peak.low, 0.0), (right, top)], Role::Noise.colour().filled())])?;
-                chart.draw_series([note("best", (f64::midpoint(peak.low, right), top * 0.03))])?;
+                chart.draw_series([note("best", (f64::midpoint(peak.low, right), top * 0.03), VPos::Bottom)])?;
             }
         }
         let there = fit.curves.iter().map(|curve| (curve.0, curve.4.min(top)));
@@ -337,12 +337,16 @@ pub(crate) fn scaling_chart<DB: DrawingBackend>(area: &Area<DB>, one: &Scaling) 
         let law = fit.curves.iter().map(|curve| (curve.0, curve.2)).filter(|point| point.1 <= top);
         chart.draw_series(LineSeries::new(law, Role::Measured.colour().stroke_width(2)))?;
         if let Some(last) = fit.curves.last() {
-            chart.draw_series([note("Amdahl", (last.0, last.1.min(top)))])?;
-            chart.draw_series([note("law", (last.0, last.2.min(top)))])?;
+            chart.draw_series([note("Amdahl", (last.0, last.1.max(last.2).min(top) + top * 0.03), VPos::Bottom)])?;
+            chart.draw_series([note(
+                "with crosstalk",
+                (last.0, last.1.min(last.2).min(top) - top * 0.05),
+                VPos::Top,
+            )])?;
         }
     }
     chart.draw_series(LineSeries::new([(0.0, 0.0), (until, until)], reference(1)))?;
-    chart.draw_series([note("ideal", (until, until))])?;
+    chart.draw_series([note("ideal", (until, until), VPos::Bottom)])?;
     let ink = Role::Ink.colour().stroke_width(2);
     chart.draw_series(one.points.iter().map(|(workers, gain)| {
         ErrorBar::new_vertical(*workers as f64, gain.low, gain.mid, gain.high, ink.filled(), 8)
@@ -355,9 +359,9 @@ pub(crate) fn scaling_chart<DB: DrawingBackend>(area: &Area<DB>, one: &Scaling) 
     Ok(())
 }
 
-/// A word at a place in a chart, to its left and above.
-fn note(text: &str, at: (f64, f64)) -> Text<'static, (f64, f64), String> {
-    let style = ("sans-serif", 13).into_font().color(&Role::Ink.colour()).pos(Pos::new(HPos::Right, VPos::Bottom));
+/// A word at a place in a chart, to its left, above or below.
+fn note(text: &str, at: (f64, f64), side: VPos) -> Text<'static, (f64, f64), String> {
+    let style = ("sans-serif", 13).into_font().color(&Role::Ink.colour()).pos(Pos::new(HPos::Right, side));
     Text::new(text.to_owned(), at, style)
 }
 
