@@ -174,10 +174,6 @@ impl Made {
             }
             files.extend(common);
         }
-        let overview = review::overview(&reviews, &review::judged(&all, &ledgers), &ledgers);
-        files.insert("data/overview.json".into(), pretty(&serde_json::to_value(&overview)?)?);
-        let summary = review::markdown(&overview, None) + "\n" + &page::summary::summary(&reviews);
-        files.insert("summary.md".into(), summary.into_bytes());
         let mut known = all;
         known.retain(|run| picked.iter().all(|one| one.run.header.id != run.header.id));
         known.extend(picked.iter().rev().map(|one| one.run.clone()));
@@ -300,7 +296,6 @@ fn raw_file(path: &str, bytes: &[u8]) -> RawFile {
         path if path.ends_with("/run.json") => "the summaries of all workloads of the run",
         "data/overview.json" => "every number of the page over all pages",
         "summary.md" => "for a pull request",
-        "data/overview.json" => "what holds, what does not, where to look next",
         path if path.ends_with(".review.json") => "every number of a page",
         path if path.ends_with("before.folded") => "stacks before, nanoseconds of a run",
         path if path.ends_with("after.folded") => "stacks now, nanoseconds of a run",
