@@ -15,7 +15,7 @@ fn tree(dir: &Path, files: usize, size: usize) {
     for at in 0..files {
         let sub = dir.join(format!("d{}", at % 17));
         fs::create_dir_all(&sub).unwrap();
-        let noise: Vec<u8> = (0..size).map(|byte| ((byte * 31 + at * 7) ^ (byte >> 3)) as u8).collect();
+        let noise: Vec<u8> = (0..size).map(|byte| ((byte * 31 + at * 7) ^ (byte >> 3)).to_le_bytes()[0]).collect();
         fs::write(sub.join(format!("f{at}")), noise).unwrap();
     }
 }

@@ -73,6 +73,7 @@ pub(crate) struct Ready {
     objects: Vec<Object>,
     code: Code,
     temp: PathBuf,
+    temp_bytes: u64,
 }
 
 impl Store {
@@ -119,7 +120,7 @@ impl Technique for Store {
             let is_slow = self.slow && index == SLOW;
             targets.push(if is_slow { Box::new(Slow::new(directory, BAD_DAY)) } else { Box::new(directory) });
         }
-        Ok(Ready { targets, objects, code: self.plan(Way::OneStripe).code()?, temp })
+        Ok(Ready { targets, objects, code: self.plan(Way::OneStripe).code()?, temp, temp_bytes: 0 })
     }
 
     fn work(&self, ready: &mut Ready, lap: &mut Lap) -> Result<()> {
@@ -139,7 +140,8 @@ impl Technique for Store {
                 budget: None,
                 watch: &|_| true,
             };
-            put(&job, lap).with_context(|| format!("putting {}", object.path.display()))?;
+            let stored = put(&job, lap).with_context(|| format!("putting {}", object.path.display()))?;
+            ready.temp_bytes += stored.temp_bytes;
         }
         Ok(())
     }
@@ -150,6 +152,10 @@ impl Technique for Store {
 
     fn promises(&self) -> Promises {
         Promises::NONE.with(Promise::Atomic)
+    }
+
+    fn counted(&self, ready: &Ready) -> Vec<(&'static str, u64)> {
+        vec![("temp_bytes", ready.temp_bytes)]
     }
 }
 

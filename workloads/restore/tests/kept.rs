@@ -21,7 +21,8 @@ fn source(dir: &Path) -> PathBuf {
     let source = dir.join("source");
     fs::create_dir_all(source.join("pkg/sub")).unwrap();
     fs::create_dir(source.join("bare")).unwrap();
-    let text = |len: usize, with: u8| (0..len).map(|at| with.wrapping_add((at % 31) as u8)).collect::<Vec<u8>>();
+    let text =
+        |len: usize, with: u8| (0..len).map(|at| with.wrapping_add(at.to_le_bytes()[0] % 31)).collect::<Vec<u8>>();
     for (name, bytes) in [
         ("empty", Vec::new()),
         ("a.py", text(300, 1)),
@@ -89,9 +90,9 @@ fn damage_is_named_and_never_restored() {
         Store::pack(form, &source, &path, &Watch::default()).unwrap();
         for (file, at) in places(&path) {
             let whole = fs::read(&file).unwrap();
-            let mut damaged = whole.clone();
-            damaged[at] ^= 0x10;
-            fs::write(&file, &damaged).unwrap();
+            let mut flipped = whole.clone();
+            flipped[at] ^= 0x10;
+            fs::write(&file, &flipped).unwrap();
             let target = tempfile::tempdir_in(dir.path()).unwrap();
             let found = Store::open(&path).map(|store| {
                 let restored = store.restore(&row_for(form), target.path(), &Arc::new(Watch::default()));
