@@ -10,13 +10,15 @@ default:
 first-light: build
     {{assay}} run restore --ladder --on python-small --budget 50s
 
-# Every workload on its first fixture, then the ladder of restore on a real environment's likeness
+# Every workload, the ladder of restore on a real environment's likeness, and the pages for a design review
 bench-all minutes="12": build
-    {{assay}} run codecs syscalls batching buffers parity --budget $(({{minutes}} * 15))s
-    {{assay}} run restore --on python-small --budget $(({{minutes}} * 15))s
-    {{assay}} run restore --ladder --on python-env --budget $(({{minutes}} * 15))s
-    {{assay}} run erasure --ladder --on object-4m --budget $(({{minutes}} * 15))s
-    {{assay}} run walk --ladder --on walk-small --budget $(({{minutes}} * 15))s
+    {{assay}} run codecs syscalls batching buffers parity blocks --budget $(({{minutes}} * 15))s
+    {{assay}} run restore --ladder --on python-env --budget $(({{minutes}} * 12))s
+    {{assay}} run restore --on python-small --budget $(({{minutes}} * 12))s
+    {{assay}} run walk --ladder --on walk-small --budget $(({{minutes}} * 9))s
+    {{assay}} run erasure --ladder --on object-4m --budget $(({{minutes}} * 6))s
+    {{assay}} run fuse --ladder --budget $(({{minutes}} * 6))s
+    {{assay}} flame restore/gzip --against restore/best --on python-small --kind wall
     {{assay}} report --latest --out target/review
 
 # The pages for a design review, in target/review: of the last run, of runs by name, or --latest of every workload

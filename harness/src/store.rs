@@ -1,5 +1,6 @@
 //! `assay store`: pack a directory, restore it, verify it, by the rows that were measured.
 
+use crate::catalogue::is_for_one_step;
 use crate::cli::Said;
 use crate::progress::{Progress, Telling};
 use crate::refusal::{Exit, Refusal};
@@ -155,7 +156,9 @@ fn row_named(row: &str) -> Result<&'static Restore> {
 }
 
 fn rows_for(store: &Store) -> Vec<&'static str> {
-    let reads = |name: &&str| named(name).is_some_and(|row| row.without.is_none() && row.form() == store.form());
+    let reads = |name: &&str| {
+        !is_for_one_step(name) && named(name).is_some_and(|row| row.without.is_none() && row.form() == store.form())
+    };
     restore::WORKLOAD.variants.iter().map(|row| row.name).filter(reads).collect()
 }
 
