@@ -4,7 +4,7 @@
 //! comparisons of its kind. So a correction only takes away. Differences and samenesses are two families: who reads
 //! "these three got slower" wants to know how many of the three are false.
 //!
-//! The chances come from [`Rule::chances`], which has paid for every look, so that a comparison that stopped early and
+//! The chances come from [`super::sequential::Rule::chances`], which has paid for every look, so that a comparison that stopped early and
 //! one that went on can stand in one family.
 
 use super::Verdict;
