@@ -1,9 +1,9 @@
 //! Summaries: the rows of one workload, ranked, with where their time went and what each step of the ladder brought.
 
-use crate::record::{Counted, Counts, Plan, Run, Sample};
+use crate::record::{CALLS, Counted, Counts, Plan, Run, Sample};
 use crate::stats::{self, Interval, Verdict, interval, median, speed_up};
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// One workload on one fixture under one condition, answered.
 #[derive(Clone, Debug, Serialize)]
@@ -143,6 +143,24 @@ impl PerFile {
     pub fn value(&self, name: &str) -> Option<f64> {
         self.values.get(name)?.present().copied()
     }
+}
+
+/// What could not be counted in any row, by the reason.
+pub fn uncounted(rows: &[Row]) -> BTreeMap<&str, BTreeSet<&str>> {
+    let counted: Vec<_> = rows.iter().filter_map(|row| row.counts.as_ref()).collect();
+    let mut whys: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for counts in &counted {
+        if let Counted::Absent { absent } = &counts.calls {
+            whys.entry(absent).or_default().insert(CALLS);
+        }
+        for (name, value) in &counts.values {
+            let everywhere = counted.iter().all(|counts| counts.value(name).is_none());
+            if let (Counted::Absent { absent }, true) = (value, everywhere) {
+                whys.entry(absent).or_default().insert(name);
+            }
+        }
+    }
+    whys
 }
 
 /// A value and its bounds.

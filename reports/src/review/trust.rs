@@ -3,7 +3,6 @@
 use super::look::{Look, given_up};
 use super::words::{count, list, percent, sure, times};
 use super::{Check, Grade};
-use crate::record::{CALLS, Counted};
 use crate::stats::{BAND, FEWEST, Verdict, median, speed_up};
 use crate::summary::LOOKING_LIMIT;
 use std::collections::{BTreeMap, BTreeSet};
@@ -313,22 +312,10 @@ pub(super) fn machine(look: &Look) -> Vec<(String, String)> {
 
 /// What could not be counted in any row, those with the same reason together.
 pub(super) fn absent(look: &Look) -> Vec<(String, String)> {
-    let counted: Vec<_> = look.summary.rows.iter().filter_map(|row| row.counts.as_ref()).collect();
-    let mut whys: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    for counts in &counted {
-        if let Counted::Absent { absent } = &counts.calls {
-            whys.entry(absent).or_default().insert(CALLS);
-        }
-        for (name, value) in &counts.values {
-            let everywhere = counted.iter().all(|counts| counts.value(name).is_none());
-            if let (Counted::Absent { absent }, true) = (value, everywhere) {
-                whys.entry(absent).or_default().insert(name);
-            }
-        }
-    }
+    let whys = crate::summary::uncounted(&look.summary.rows);
     let named = whys.into_iter().map(|(why, names)| (list(&names.into_iter().collect::<Vec<_>>()), why.to_owned()));
     let mut absent: Vec<(String, String)> = named.collect();
-    if counted.is_empty() {
+    if look.summary.rows.iter().all(|row| row.counts.is_none()) {
         absent.push(("counts".to_owned(), "the counts pass did not run".to_owned()));
     }
     absent

@@ -6,13 +6,13 @@ pub mod comparison;
 pub mod gate;
 pub mod history;
 
-use crate::record::{Beside, CALLS, Counted, Line, PhaseName, Run, Surroundings};
+use crate::record::{Beside, Line, PhaseName, Run, Surroundings};
 use crate::stats::FEWEST;
 use crate::summary::{
     BAND, Bounds, Ceiling, LOOKING_LIMIT, Moved, PerFile, Row, Step, Summary, least_confidence, summaries,
 };
 use crate::table::{Align, Table, clip, printable, wrap};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// All of a run as text, no line wider than `width`.
 pub fn render(run: &Run, width: usize) -> String {
@@ -281,18 +281,7 @@ fn calls(rows: &[Row]) -> Option<Table> {
 /// What could not be counted in any row, and why; and counts that came the slow way.
 fn uncounted(rows: &[Row]) -> Vec<String> {
     let counted: Vec<&PerFile> = rows.iter().filter_map(|row| row.counts.as_ref()).collect();
-    let mut whys: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    for counts in &counted {
-        if let Counted::Absent { absent } = &counts.calls {
-            whys.entry(absent).or_default().insert(CALLS);
-        }
-        for (name, value) in &counts.values {
-            let everywhere = counted.iter().all(|counts| counts.value(name).is_none());
-            if let (Counted::Absent { absent }, true) = (value, everywhere) {
-                whys.entry(absent).or_default().insert(name);
-            }
-        }
-    }
+    let whys = crate::summary::uncounted(rows);
     let mut told: Vec<String> = whys
         .into_iter()
         .map(|(why, names)| format!("no {}: {why}", names.into_iter().collect::<Vec<_>>().join(", ")))
