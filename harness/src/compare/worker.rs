@@ -9,7 +9,7 @@ use crate::scratch::filesystem;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use std::io::{BufRead, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use technique::{Absent, Clock, Prepared, Site, Variant};
 
 /// What a worker is to do.
@@ -97,12 +97,23 @@ fn reply(reply: &Reply) -> Result<()> {
     stdout.write_all(line.as_bytes()).and_then(|()| stdout.flush()).context("answering")
 }
 
+/// So many bytes of memory may lie aside.
+const ASIDE: u64 = 64 << 20;
+
+/// The room that is left where a target stands.
+fn room(target: &Path) -> Result<u64> {
+    let left = rustix::fs::statvfs(target).with_context(|| format!("asking for room at {}", target.display()))?;
+    Ok(left.f_bfree * left.f_frsize)
+}
+
 /// A row that is ready, and the site that it is ready for.
 struct Bench<'a> {
     orders: &'a Orders,
     variant: &'a Variant,
     used: u32,
-    in_memory: bool,
+    aside: Vec<PathBuf>,
+    /// The room there was at first, where the target is in memory.
+    roomy: Option<u64>,
     ready: Box<dyn Prepared + 'a>,
     site: Site,
     fresh: bool,
@@ -114,7 +125,8 @@ impl<'a> Bench<'a> {
         once::set_cache(&site, orders.errand.cold)?;
         once::let_threads_sleep()?;
         let in_memory = filesystem(&site.target) == "tmpfs";
-        Ok(Bench { orders, variant, used: 0, in_memory, ready, site, fresh: true })
+        let roomy = in_memory.then(|| room(&site.target)).transpose()?;
+        Ok(Bench { orders, variant, used: 0, aside: Vec::new(), roomy, ready, site, fresh: true })
     }
 
     /// Does one block.
@@ -147,18 +159,21 @@ impl<'a> Bench<'a> {
         Ok(())
     }
 
-    /// What is in memory is removed, for memory is needed again. A disk keeps it beside: removing it would make the
-    /// creates after it dearer.
+    /// What a run left is set aside: what removing it leaves for the kernel to do would fall into the runs after it.
+    /// On a disk it stays aside, for creates after a removal are dearer; memory is needed again, a good deal at a time.
     fn empty_target(&mut self) -> Result<()> {
         self.used += 1;
         let target = &self.site.target;
-        if self.in_memory {
-            remove_tree(target)?;
-        } else {
-            let aside = target.with_file_name(format!("{:06}", self.used));
-            std::fs::rename(target, &aside).with_context(|| format!("setting {} aside", target.display()))?;
+        let aside = target.with_file_name(format!("{:06}", self.used));
+        std::fs::rename(target, &aside).with_context(|| format!("setting {} aside", target.display()))?;
+        std::fs::create_dir(target).with_context(|| format!("making {}", target.display()))?;
+        if let Some(roomy) = self.roomy {
+            self.aside.push(aside);
+            if roomy.saturating_sub(room(target)?) > ASIDE {
+                self.aside.drain(..).try_for_each(|aside| remove_tree(&aside))?;
+            }
         }
-        std::fs::create_dir(target).with_context(|| format!("making {}", target.display()))
+        Ok(())
     }
 
     fn settle(&mut self) -> Result<PathBuf> {
