@@ -33,7 +33,8 @@ use technique::peer::find_program;
 const VERSION: &str = "0.16.1";
 /// Where the part of this program that iai-callgrind starts finds the rows.
 const ROWS: &str = "ASSAY_INSTRUCTIONS_ROWS";
-/// Set where counting once is enough: the gate holds counts against those that were steady when they were blessed.
+/// Set where it is the gate that asks: the rows that it holds are counted, and once, for those were steady when they were
+/// blessed.
 const ONCE: &str = "ASSAY_COUNT_ONCE";
 /// Where iai-callgrind puts its files.
 const FILES: &str = "IAI_CALLGRIND_HOME";
@@ -100,20 +101,27 @@ fn bench() -> Result<()> {
     let scratch = Scratch::take(&place.with_file_name(format!("{name}-instructions")))?;
     let program = Path::new(env!("CARGO_BIN_EXE_assay"));
     let first = Place::make(&scratch.path().join("first"), program)?;
+    // To hold what is held, the rest need not be counted.
+    let twice = std::env::var_os(ONCE).is_none();
+    let held = if twice { None } else { Some(harness::gate::instructions::held()?) };
+    let left_out = |row: &str| held.as_ref().is_some_and(|held| !held.contains(row));
     let mut rows = Vec::new();
     // What a server does, and how often it is woken, is no count of the row's own.
     for workload in WORKLOADS.iter().filter(|workload| crate_of(workload) != "fuse") {
         for variant in workload.variants.iter().filter(|variant| !variant.aside) {
+            let name = format!("{}/{}", workload.name, variant.name);
+            if left_out(&name) {
+                continue;
+            }
             match first.row(workload.name, variant.name)? {
                 Ok(row) => rows.push(row),
-                Err(absent) => say(&format!("{}/{} is left out: {absent}", workload.name, variant.name)),
+                Err(absent) => say(&format!("{name} is left out: {absent}")),
             }
             ensure!(!signals::asked_to_stop(), "stopped");
         }
     }
     let files = home::build_directory().unwrap_or_else(home::home).join("iai");
     let counts = by_iai_callgrind(&rows, &runner, &files, scratch.path())?;
-    let twice = std::env::var_os(ONCE).is_none();
     let second = twice.then(|| Place::make(&scratch.path().join("a place of another name"), program)).transpose()?;
     let mut counted = Counted { by: valgrind()?, ..Counted::default() };
     let mut differing = Vec::new();

@@ -18,6 +18,7 @@ use crate::{home, machine, signals};
 use anyhow::{Context, Result};
 use fixtures::{Fixture, Tally};
 use reports::record::{self, Absent, Beside, Condition, End, Failed, Header, Line, Note, Plan, Sample};
+use reports::stats::chance::Chance;
 use std::collections::HashSet;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
@@ -442,12 +443,7 @@ impl<'a> Trial<'a> {
                 order.push((*variant, Pass::Phases));
             }
         }
-        let mut state = self.ask.seed ^ (u64::from(round) << 32) ^ self.at as u64;
-        for last in (1..order.len()).rev() {
-            let bound = last as u64 + 1;
-            let drawn = usize::try_from(next(&mut state) % bound).expect("the bound is an index");
-            order.swap(last, drawn);
-        }
+        Chance::seeded(self.ask.seed ^ (u64::from(round) << 32) ^ self.at as u64).shuffle(&mut order);
         order
     }
 
@@ -563,13 +559,4 @@ fn clear_away(record: &mut Record, place: &Path) -> Result<()> {
         record.note(&note)?;
     }
     Ok(())
-}
-
-/// The next number of a `SplitMix64` sequence.
-fn next(state: &mut u64) -> u64 {
-    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let mut mixed = *state;
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^ (mixed >> 31)
 }

@@ -2,7 +2,6 @@
 
 use crate::catalogue::choose;
 use crate::child::{Ended, send};
-use crate::compare::duel::Side;
 use crate::once::{Answer, Errand, Pass};
 use crate::plant::Plant;
 use crate::probes::hold::Holder;
@@ -131,14 +130,4 @@ fn count(workload: &Workload, variant: &Variant, ground: &mut Ground) -> Result<
         return Err(wrong(format!("{name} comes out otherwise than it should: {first}"), Exit::Differ).into());
     }
     Ok(Ok((counts.exact(), workers)))
-}
-
-/// Two builds of every row.
-pub fn sides(rows: &[Held], programs: [&std::path::Path; 2], plant: Plant) -> Vec<(&'static Workload, [Side; 2])> {
-    let side = |program: &std::path::Path, variant: Variant, plant| Side { program: program.into(), variant, plant };
-    rows.iter()
-        .map(|(workload, variant)| {
-            (*workload, [side(programs[0], *variant, Plant::default()), side(programs[1], *variant, plant)])
-        })
-        .collect()
 }

@@ -6,19 +6,31 @@ use crate::home;
 use crate::refusal::Refusal;
 use anyhow::Result;
 use files::File;
-use reports::gate::check;
+use reports::gate::{Kind, check};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+/// The rows whose instructions the gates of this checkout hold: to hold them, no others need be counted.
+pub fn held() -> Result<BTreeSet<String>> {
+    let mut held = BTreeSet::new();
+    for file in files::find(None, &[])?.iter().filter(|file| file.gate.kind == Kind::NearExact) {
+        held.append(&mut rows_of(file)?);
+    }
+    Ok(held)
+}
+
+fn rows_of(file: &File) -> Result<BTreeSet<String>> {
+    let rows = rows(&file.gate).map_err(|error| files::wrong(&file.path, &error))?;
+    Ok(rows.iter().map(|(workload, variant)| format!("{}/{}", workload.name, variant.name)).collect())
+}
+
 /// Holds instructions against the baseline.
 pub fn nearly(file: &File, arguments: &GateArgs) -> Result<Judged> {
-    let rows = rows(&file.gate).map_err(|error| files::wrong(&file.path, &error))?;
+    let wanted = rows_of(file)?;
     let path = arguments.instructions.clone().unwrap_or_else(|| home::home().join("instructions.json"));
     let (counted, by) = read(&path)?;
     let mut measured = Measured::default();
-    let wanted: BTreeSet<String> =
-        rows.iter().map(|(workload, variant)| format!("{}/{}", workload.name, variant.name)).collect();
     for (row, instructions) in counted.into_iter().filter(|(row, _)| wanted.contains(row)) {
         measured.values.insert(row, [("instructions".to_owned(), instructions)].into());
     }

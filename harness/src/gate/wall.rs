@@ -1,9 +1,11 @@
 //! Gates on times: this build beside another, in one session; a slow-down fails once a second session confirms it.
 
-use super::exact::{rows, sides};
+use super::exact::{Held, rows};
 use super::{GateArgs, Judged, Undecided, files};
 use crate::compare::builds;
+use crate::compare::duel::Side;
 use crate::compare::session::{Match, Plan, hold};
+use crate::plant::Plant;
 use crate::progress::Telling;
 use crate::refusal::{Exit, Refusal};
 use crate::scratch::{Scratch, default_place};
@@ -12,6 +14,8 @@ use files::File;
 use fixtures::Fixture;
 use reports::comparison::{Judged as Compared, Judgement, judge};
 use reports::stats::Verdict;
+use std::path::Path;
+use technique::{Variant, Workload};
 
 /// Compares, and compares those that got slower once more, with other coins.
 pub fn compare(file: &File, arguments: &GateArgs, telling: Telling, command: &str) -> Result<Judged> {
@@ -108,4 +112,14 @@ fn judged(file: &File, arguments: &GateArgs, first: &Judgement, slower: &[String
         notes: first.entries.iter().map(told).collect(),
         held: (first.entries.len(), first.entries.len()),
     }
+}
+
+/// Two builds of every row.
+fn sides(rows: &[Held], programs: [&Path; 2], plant: Plant) -> Vec<(&'static Workload, [Side; 2])> {
+    let side = |program: &Path, variant: Variant, plant| Side { program: program.into(), variant, plant };
+    rows.iter()
+        .map(|(workload, variant)| {
+            (*workload, [side(programs[0], *variant, Plant::default()), side(programs[1], *variant, plant)])
+        })
+        .collect()
 }
