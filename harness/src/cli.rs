@@ -138,7 +138,8 @@ struct RunArgs {
     /// Rows that stand aside too: `assay list WORKLOAD` marks them
     #[arg(long)]
     all: bool,
-    /// Fixture or recipe file (may be given more than once); each workload's first if left away
+    /// Fixture or recipe file (may be given more than once); each workload's first if left away. NAME@0.01 has a
+    /// hundredth of its files, NAME@2 twice as many
     #[arg(long = "on", value_name = "FIXTURE")]
     on: Vec<String>,
     /// So many rounds; every round runs every row

@@ -84,9 +84,10 @@ pub fn list() -> Result<Said> {
 /// Makes a tree, or takes it from the cache.
 pub fn make(name: &str, telling: Telling) -> Result<Said> {
     let fixture = ready(name, telling)?;
-    let Tally { files, directories, symlinks, bytes, contents } = fixture.tally;
+    let Tally { files, directories, symlinks, others, bytes, contents } = fixture.tally;
+    let more = if others > 0 { format!(", {others} others") } else { String::new() };
     let text = format!(
-        "{}\n{files} files ({contents} different), {directories} directories, {symlinks} links, {bytes} bytes, digest {}\n",
+        "{}\n{files} files ({contents} different), {directories} directories, {symlinks} links{more}, {bytes} bytes, digest {}\n",
         fixture.dir.display(),
         fixture.digest
     );

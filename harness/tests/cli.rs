@@ -41,6 +41,8 @@ fn bad_words_get_a_clear_error_and_a_distinct_code() {
         (&["show"], 6, &["nothing was measured yet", "assay run"]),
         (&["fixture", "capture", "/no/such/dir"], 2, &["/no/such/dir"]),
         (&["fixture", "show", "nothing"], 2, &["nothing"]),
+        (&["fixture", "make", "tiny@0"], 2, &["tiny@0", "above 0"]),
+        (&["run", "walk", "--on", "tiny@0.5x"], 2, &["tiny@0.5x"]),
         (&["frobnicate"], 2, &["frobnicate"]),
     ];
     for (arguments, code, says) in cases {
@@ -69,7 +71,7 @@ fn every_command_has_a_json_document() {
         (vec!["doctor"], "assay.doctor/1"),
         (vec!["fixture", "list"], "assay.fixtures/1"),
         (vec!["fixture", "make", "tiny"], "assay.fixture/1"),
-        (vec!["fixture", "show", "tiny"], "assay.recipe/1"),
+        (vec!["fixture", "show", "tiny@0.5"], "assay.recipe/1"),
     ] {
         let (code, document) = home.json(&arguments);
         assert_eq!((code, document["schema"].as_str(), document["ok"].as_bool()), (0, Some(schema), Some(true)));
@@ -95,6 +97,17 @@ fn explain_foretells_calls_and_promises() {
     }
     assert!(document["promises"].as_array().unwrap().iter().any(|promise| promise == "atomic"));
     assert_eq!(document["calls"]["fixture"], "tiny");
+}
+
+#[test]
+fn a_fixture_is_scaled_where_that_is_asked_and_its_name_says_so() {
+    let home = Home::new();
+    let scratch = home.scratch();
+    let words = ["run", "walk/best", "--on", "walk-tree@0.001", "--rounds", "1", "--wait", "0s", "--scratch", &scratch];
+    let (code, document) = home.json(&words);
+    assert_eq!(code, 0, "{document:#}");
+    let fixture = &document["workloads"][0]["fixture"];
+    assert_eq!((&fixture["name"], &fixture["files"]), (&"walk-tree@0.001".into(), &400.into()), "{fixture}");
 }
 
 #[test]
