@@ -10,6 +10,8 @@ pub static WORKLOADS: &[&Workload] = &[
     &syscalls::WORKLOAD,
     &batching::WORKLOAD,
     &buffers::WORKLOAD,
+    &buffers::WRITING,
+    &buffers::COUNTING,
     &parity::WORKLOAD,
     &blocks::WORKLOAD,
     &restore::WORKLOAD,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 fn main() {
     let mut hasher = DefaultHasher::new();
-    for dir in ["src", "../technique/src", "../../fixtures/src"] {
+    for dir in ["src", "../buffers/src", "../technique/src", "../../fixtures/src"] {
         println!("cargo:rerun-if-changed={dir}");
         let mut files = files(Path::new(dir));
         files.sort();

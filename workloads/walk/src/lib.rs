@@ -28,7 +28,6 @@ mod names;
 mod output;
 mod place;
 mod pool;
-mod progress;
 mod read_back;
 mod ring;
 mod run;
@@ -36,6 +35,7 @@ mod walk;
 mod write_ring;
 
 pub use apart::{Apart, Build, SOURCES, work_once};
+pub use buffers::Progress;
 pub use bulk::Bulk;
 pub use crew::{Crew, Report, Threads};
 pub use floor::Floor;
@@ -44,7 +44,6 @@ pub use in_process::{InProcess, Peer};
 pub use job::Failure;
 pub use meta::{Ask, Meta};
 pub use output::Output;
-pub use progress::Progress;
 pub use run::{Options, Seen, run};
 pub use walk::{Order, Reach, Walk};
 
