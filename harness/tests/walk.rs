@@ -310,6 +310,38 @@ fn a_full_disk_is_told_and_leaves_nothing() {
     assert_eq!(names(&mounted.0), [""; 0]);
 }
 
+/// No registry has pwalk. Here stands a program of that name that prints the same columns, as one of the user's would.
+#[test]
+fn a_pwalk_on_the_search_path_is_a_row_and_without_one_the_row_says_where_to_get_it() {
+    const SCRIPT: &str = "#!/bin/sh\n\
+        exec find \"$1\" -mindepth 1 -type f -printf \
+        '%i,0,0,\"%p\",\"\",%U,%G,%s,0,0,1,\"0100%m\",0,%Ts,0,-1,0\\n'\n";
+    let home = Home::new();
+    let bin = dir(&home, "bin");
+    let path = std::env::var("PATH").unwrap();
+    for with in [false, true] {
+        if with {
+            fs::write(bin.join("pwalk"), SCRIPT).unwrap();
+            fs::set_permissions(bin.join("pwalk"), Permissions::from_mode(0o755)).unwrap();
+        } else if technique::peer::find_program("pwalk").is_some() {
+            continue;
+        }
+        let output = home
+            .assay()
+            .args(["run", "walk/pwalk", "--on", "object-4k", "--rounds", "1", "--wait", "0s", "--json", "--scratch"])
+            .arg(home.path("scratch"))
+            .env("PATH", format!("{}:{path}", bin.display()))
+            .output()
+            .unwrap();
+        let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(output.status.code(), Some(0), "{document:#}");
+        let list = if with { "rows" } else { "without" };
+        let summary = &document["workloads"][0][list];
+        let row = summary.as_array().unwrap().iter().find(|row| row["name"] == "pwalk").unwrap();
+        assert!(with || row["mend"].as_str().unwrap().contains("no registry has it"), "{row}");
+    }
+}
+
 #[test]
 fn a_file_in_its_own_tree_is_told() {
     let home = Home::new();

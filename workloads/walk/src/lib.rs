@@ -2,8 +2,9 @@
 //!
 //! The ladder goes from what the document describes (threads over directories, `lstat` by full path, a record of more
 //! than 100 bytes, two writes a record under one lock, a counter under a lock) through its own steps, to those that it
-//! does not list. `only-` rows take one step alone on the baseline; `best-` rows change one thing about the best. Then
-//! come the peers, and the floor: nothing but the calls that no walk can leave out.
+//! does not list. `only-` rows take one step alone on the baseline, `all-but-` rows leave one step out of the whole
+//! ladder, and `best-` rows change one thing about the best. Then come the peers, and the floor: nothing but the calls
+//! that no walk can leave out.
 //!
 //! What the document proposes and has no row here: "SIMD for path processing" is what `memcpy` and `strlen` of the C
 //! library do already; the rows `best-paths-bytewise`, `best-paths-copied` and `best` (no path at all) bound what it
@@ -28,6 +29,7 @@ mod names;
 mod output;
 mod place;
 mod pool;
+mod programs;
 mod read_back;
 mod ring;
 mod run;
@@ -47,7 +49,8 @@ pub use output::Output;
 pub use run::{Options, Seen, run};
 pub use walk::{Order, Reach, Walk};
 
-use technique::{Promise, Promises, Workload, variant};
+use programs::{BFS, DU, FD, FD_ASKING, FIND, PWALK};
+use technique::{Workload, variant};
 
 /// As the document describes it. Its walker is pwalk's: a thread a directory, at most eight at once.
 const DOCUMENT: Walk = Walk {
@@ -82,23 +85,6 @@ pub const fn best() -> Walk {
     BEST
 }
 
-const FIND: technique::Peer = peer(
-    "find {source} -mindepth 1 -fprintf {target}/find.printed %i/%y/%m/%s/%T@/%P\\0",
-    &["find"],
-    "apt-get install findutils",
-);
-const BFS: technique::Peer = peer(
-    "bfs {source} -mindepth 1 -fprintf {target}/bfs.printed %i/%y/%m/%s/%T@/%P\\0",
-    &["bfs"],
-    "apt-get install bfs",
-);
-
-const fn peer(run: &'static str, needs: &'static [&'static str], mend: &'static str) -> technique::Peer {
-    let promises =
-        Promises::NONE.with(Promise::Named).with(Promise::Described).with(Promise::Whole).with(Promise::TimesKept);
-    technique::Peer { keep: None, run, needs, mend, promises }
-}
-
 const fn stealing(threads: usize, walk: Walk) -> Walk {
     Walk { crew: Crew::Stealing(Threads::Of(threads)), ..walk }
 }
@@ -107,7 +93,16 @@ const fn stealing(threads: usize, walk: Walk) -> Walk {
 pub static WORKLOAD: Workload = Workload {
     name: "walk",
     question: "How long does it take to crawl a tree, look at every entry and write a record of each?",
-    fixtures: &["walk-tree", "walk-small", "walk-flat", "walk-deep", "python-env", "python-small", "tiny"],
+    fixtures: &[
+        "walk-tree",
+        "walk-small",
+        "walk-flat",
+        "walk-deep",
+        "walk-nasty",
+        "python-env",
+        "python-small",
+        "tiny",
+    ],
     variants: &[
         variant("one-lock", &DOCUMENT, "the document's baseline: lstat by path, two writes and a counter under locks"),
         variant("own-files", &OWN_FILES, "and each thread writes to a file of its own"),
@@ -171,7 +166,42 @@ pub static WORKLOAD: Workload = Workload {
         ),
         variant("only-narrow", &Walk { ask: Ask::Narrow, ..DOCUMENT }, "the baseline by statx, asking for less"),
         variant("only-parented", &Walk { format: Format::Parented, ..DOCUMENT }, "the baseline with bare names"),
+        variant(
+            "only-shared-flat",
+            &Walk { shares: true, crew: BEST.crew, ..DOCUMENT },
+            "the baseline, large directories shared by threads that steal: others have no use for a share",
+        ),
         variant("only-one-thread", &stealing(1, DOCUMENT), "the baseline on one thread"),
+        variant(
+            "all-but-own-files",
+            &Walk { output: Output::SharedBuffer, ..SHARED },
+            "the ladder's end into one file, by one buffer under a lock",
+        ),
+        variant(
+            "all-but-batched",
+            &Walk { output: Output::OwnTwoWrites, ..SHARED },
+            "the ladder's end, two writes a record",
+        ),
+        variant("all-but-short-record", &SHARED, "the ladder's end: `parented` has another record anyway"),
+        variant("all-but-bit-test", &SHARED, "the ladder's end: `every-256` counts in another way anyway"),
+        variant(
+            "all-but-every-256",
+            &Walk { progress: Progress::LockByInode, ..SHARED },
+            "the ladder's end, counting by the inode's low byte",
+        ),
+        variant("all-but-held", &Walk { reach: Reach::ByPath, ..SHARED }, "the ladder's end, looking by full path"),
+        variant(
+            "all-but-stealing",
+            &Walk { crew: Crew::ThreadEach(8), ..SHARED },
+            "the ladder's end with a thread a directory, at most eight: none shares a large one",
+        ),
+        variant(
+            "all-but-parented",
+            &Walk { format: Format::Short, ..SHARED },
+            "the ladder's end with the record of 28 bytes",
+        ),
+        variant("all-but-narrow", &Walk { ask: Ask::Lstat, ..SHARED }, "the ladder's end by lstat, all fields"),
+        variant("all-but-shared-flat", &NARROW, "the ladder's end, no directory shared"),
         variant("best", &BEST, "all that helps; one file, which has its name only when complete"),
         variant("best-1-thread", &stealing(1, BEST), "the best on one thread"),
         variant("best-2-threads", &stealing(2, BEST), "the best on two threads"),
@@ -268,6 +298,10 @@ pub static WORKLOAD: Workload = Workload {
         ),
         variant("find", &FIND, "a peer: GNU find -printf"),
         variant("bfs", &BFS, "a peer: bfs -printf"),
+        variant("fd", &FD, "a peer: fd, which prints paths and looks at nothing"),
+        variant("fd-asking", &FD_ASKING, "a peer: fd, made to look at every entry by a bound on its time"),
+        variant("du", &DU, "a peer: GNU du, which looks at every entry and prints its size and path"),
+        variant("pwalk", &PWALK, "a peer: pwalk itself, up to 32 threads, CSV to one stream"),
         variant("walkdir", &InProcess { peer: Peer::Walkdir }, "a peer: walkdir, one thread"),
         variant("ignore", &InProcess { peer: Peer::Ignore }, "a peer: the walker of ripgrep and fd"),
         variant("jwalk", &InProcess { peer: Peer::Jwalk }, "a peer: jwalk, asking in parallel"),

@@ -93,6 +93,8 @@ pub(crate) fn records(target: &Path, source: &Path) -> Result<Vec<Line>> {
             b"paths" => paths(&bytes, &mut lines),
             b"csv" => csv(&bytes, &root, &mut lines),
             b"printed" => printed(&bytes, &mut lines),
+            b"full" => full(&bytes, &root, &mut lines),
+            b"sized" => sized(&bytes, &root, &mut lines),
             b"parented" => of_parents(&bytes, &mut parented),
             _ => Err(anyhow::anyhow!("no row finishes a file of that name")),
         };
@@ -193,6 +195,31 @@ fn paths(bytes: &[u8], lines: &mut Vec<Line>) -> Result<()> {
     let mut parts = bytes.split(|byte| *byte == 0);
     ensure!(parts.next_back().is_none_or(<[u8]>::is_empty), "the last path has no end");
     lines.extend(parts.map(|path| Line { path: path.to_vec(), ..Line::default() }));
+    Ok(())
+}
+
+/// Full paths, each with a NUL; `fd` puts a slash behind that of a directory.
+fn full(bytes: &[u8], root: &[u8], lines: &mut Vec<Line>) -> Result<()> {
+    let mut parts = bytes.split(|byte| *byte == 0);
+    ensure!(parts.next_back().is_none_or(<[u8]>::is_empty), "the last path has no end");
+    for path in parts {
+        let path = below(path.strip_suffix(b"/").unwrap_or(path), root)?;
+        lines.push(Line { path: path.to_vec(), ..Line::default() });
+    }
+    Ok(())
+}
+
+/// What `du --null` prints: a size, a tab and the full path; the root comes too, last.
+fn sized(bytes: &[u8], root: &[u8], lines: &mut Vec<Line>) -> Result<()> {
+    let mut parts = bytes.split(|byte| *byte == 0);
+    ensure!(parts.next_back().is_none_or(<[u8]>::is_empty), "the last record has no end");
+    for part in parts {
+        let at = memchr::memchr(b'\t', part).context("a record has no tab")?;
+        let path = &part[at + 1..];
+        if path != root {
+            lines.push(Line { path: below(path, root)?.to_vec(), ..Line::default() });
+        }
+    }
     Ok(())
 }
 
