@@ -98,8 +98,12 @@ fn every_format_holds_every_entry_and_says_what_it_is() {
     // The 50 files, and the directory itself, as pwalk has it.
     assert_eq!(csv.lines().count(), 51);
     assert!(csv.lines().all(|line| line.contains("tree")), "{csv}");
+    let out = home.path("parquet");
+    assert!(walk(&home, &tree, &out, &["--format", "parquet"]).status.success());
+    let parquet = fs::read(&out).unwrap();
+    assert!(parquet.starts_with(b"PAR1") && parquet.ends_with(b"PAR1"));
     let help = home.run(&["walk", "--help"]);
-    for word in ["partial", "little endian", "pwalk", "kill -9", "Exit codes", "--threads 32"] {
+    for word in ["partial", "little endian", "pwalk", "kill -9", "Exit codes", "--threads 32", "duckdb"] {
         assert!(text(&help.stdout).contains(word), "the help does not tell of {word}");
     }
 }

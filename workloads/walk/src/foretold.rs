@@ -3,6 +3,7 @@
 
 use crate::crew::{Crew, Threads};
 use crate::facts;
+use crate::format::Format;
 use crate::meta::Ask;
 use crate::output::{BUFFER, Output};
 use crate::walk::{Order, Reach, Walk};
@@ -21,6 +22,8 @@ pub(crate) fn calls(walk: &Walk, source: &Path) -> Option<Calls> {
         Output::SharedOneWrite => (1, entries),
         Output::OwnTwoWrites => (workers(walk)?, 2 * entries),
         Output::Nowhere => (0, 0),
+        // Columns are written one by one, and the file's end behind them.
+        Output::OneFile if walk.format == Format::Parquet => return None,
         Output::OwnBuffer | Output::OneFile if one_flush => (1, 1),
         _ => return None,
     };

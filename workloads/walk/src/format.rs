@@ -25,6 +25,8 @@ pub enum Format {
     PathedByBytes,
     /// The path below the root and a NUL.
     Paths,
+    /// Columns of a Parquet file: directory, name, inode, size, time, owner, group and mode. See [`crate::columns`].
+    Parquet,
 }
 
 /// The bytes before the path in each record.
@@ -55,6 +57,7 @@ impl Format {
             Format::Parented => "parented",
             Format::Pathed | Format::PathedByBytes => "pathed",
             Format::Paths => "paths",
+            Format::Parquet => "parquet",
         }
     }
 
@@ -66,7 +69,7 @@ impl Format {
             Format::Paths => named,
             Format::Short => described,
             Format::Long | Format::Csv => described.with(Promise::Whole),
-            Format::Parented | Format::Pathed | Format::PathedByBytes => {
+            Format::Parented | Format::Pathed | Format::PathedByBytes | Format::Parquet => {
                 described.with(Promise::Whole).with(Promise::TimesKept)
             }
         }
@@ -79,7 +82,8 @@ impl Format {
             Format::Long => long(entry, out),
             Format::Short => short(entry, out),
             Format::Parented => parented(entry, out),
-            Format::Pathed => pathed(entry, out, copy),
+            // What becomes a row of columns is gathered record by record.
+            Format::Pathed | Format::Parquet => pathed(entry, out, copy),
             Format::PathedByBytes => pathed(entry, out, copy_by_bytes),
             Format::Paths => {
                 entry.put_path(entry.root + 1, out, copy);

@@ -13,6 +13,7 @@
 
 mod apart;
 mod bulk;
+mod columns;
 mod crew;
 mod csv;
 mod direct;
@@ -249,6 +250,11 @@ pub static WORKLOAD: Workload = Workload {
             "best-csv",
             &Walk { format: Format::Csv, ask: Ask::Basic, shares: false, ..BEST },
             "the best with the CSV columns of pwalk",
+        ),
+        variant(
+            "best-parquet",
+            &Walk { format: Format::Parquet, ..BEST },
+            "the best with columns in a Parquet file, which DuckDB reads",
         ),
         variant("best-no-output", &Walk { output: Output::Nowhere, ..BEST }, "the best, recording nothing"),
         variant(

@@ -1,10 +1,11 @@
 //! Outputs: where records go. Each worker holds a writer, and puts its records into the buffer that the writer lends.
 
+use crate::columns::{Columns, STAGED};
 use crate::direct::Direct;
 use crate::format::Format;
 use crate::mapped::Mapped;
 use crate::write_ring::WriteRing;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
 use std::fs::File;
@@ -52,6 +53,8 @@ pub(crate) struct Outputs {
     place: PathBuf,
     extension: &'static str,
     shared: Option<File>,
+    /// Instead of that, where records become columns.
+    columns: Option<Columns>,
     lock: Mutex<Vec<u8>>,
     next: AtomicU64,
 }
@@ -61,7 +64,15 @@ impl Outputs {
     /// path before it has its final name.
     pub(crate) fn open(way: Output, format: Format, place: PathBuf, lap: &mut Lap) -> Result<Outputs> {
         let extension = format.extension();
+        let columns = match format {
+            Format::Parquet => {
+                ensure!(way == Output::OneFile, "columns go into one file");
+                Some(Columns::begin(create(&place, OFlags::empty())?)?)
+            }
+            _ => None,
+        };
         let shared = match way {
+            _ if columns.is_some() => None,
             Output::SharedTwoWrites | Output::SharedOneWrite | Output::SharedBuffer => {
                 Some(create(&place.join(format!("records.{extension}")), OFlags::empty())?)
             }
@@ -70,7 +81,7 @@ impl Outputs {
         };
         let lock = Mutex::new(Vec::with_capacity(if way == Output::SharedBuffer { BUFFER } else { 0 }));
         lap.mark(OPEN);
-        Ok(Outputs { way, place, extension, shared, lock, next: AtomicU64::new(0) })
+        Ok(Outputs { way, place, extension, shared, columns, lock, next: AtomicU64::new(0) })
     }
 
     /// The writer of one worker.
@@ -84,18 +95,20 @@ impl Outputs {
             Output::OwnDirect => Own::Direct(Direct::new(create(&path, OFlags::DIRECT)?, BUFFER)),
             _ => Own::Nothing,
         };
+        let full = if self.columns.is_some() { STAGED } else { BUFFER };
         let room = match self.way {
-            Output::OwnBuffer | Output::OneFile | Output::OwnRing => BUFFER + (64 << 10),
+            Output::OwnBuffer | Output::OneFile | Output::OwnRing => full + (64 << 10),
             _ => 8 << 10,
         };
         let buffer = Vec::with_capacity(room);
         lap.mark(OPEN);
-        Ok(Writer { outputs: self, own, buffer })
+        Ok(Writer { outputs: self, own, buffer, full })
     }
 
     /// Finishes what is shared, when every writer is finished.
     pub(crate) fn finish(self, finally: Option<&Path>, sync: bool, lap: &mut Lap) -> Result<()> {
-        let Some(mut file) = self.shared else { return Ok(()) };
+        let columns = self.columns.map(Columns::finish).transpose().with_context(|| writing(&self.place))?;
+        let Some(mut file) = self.shared.or(columns) else { return Ok(()) };
         let rest = self.lock.into_inner().expect("nobody panics while writing");
         if !rest.is_empty() {
             file.write_all(&rest).with_context(|| writing(&self.place))?;
@@ -123,6 +136,8 @@ pub(crate) struct Writer<'a> {
     outputs: &'a Outputs,
     own: Own,
     buffer: Vec<u8>,
+    /// From how many bytes on the buffer is written.
+    full: usize,
 }
 
 /// What belongs to one worker alone.
@@ -155,7 +170,7 @@ impl Writer<'_> {
         if !gathers {
             return self.write_record(head, lap).with_context(|| writing(&self.outputs.place));
         }
-        if self.buffer.len() >= BUFFER { self.flush(lap) } else { Ok(()) }
+        if self.buffer.len() >= self.full { self.flush(lap) } else { Ok(()) }
     }
 
     fn write_record(&mut self, head: usize, lap: &mut Lap) -> std::io::Result<()> {
@@ -198,6 +213,9 @@ impl Writer<'_> {
     /// Writes the whole buffer.
     fn flush(&mut self, lap: &mut Lap) -> Result<()> {
         let outputs = self.outputs;
+        if let Some(columns) = &outputs.columns {
+            return columns.append(&mut self.buffer, lap).with_context(|| writing(&outputs.place));
+        }
         let written = match &mut self.own {
             Own::Ring(ring) => ring.write(&mut self.buffer),
             Own::File(own) => own.write_all(&self.buffer),

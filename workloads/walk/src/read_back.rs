@@ -1,5 +1,6 @@
 //! The way back: what a row has written, line by line, in whatever format.
 
+use crate::columns;
 use crate::format::{LONG, PARENTED, PATHED, SHORT};
 use crate::meta::Meta;
 use anyhow::{Context, Result, bail, ensure};
@@ -96,6 +97,7 @@ pub(crate) fn records(target: &Path, source: &Path) -> Result<Vec<Line>> {
             b"full" => full(&bytes, &root, &mut lines),
             b"sized" => sized(&bytes, &root, &mut lines),
             b"parented" => of_parents(&bytes, &mut parented),
+            b"parquet" => columns::read(bytes, &mut lines),
             _ => Err(anyhow::anyhow!("no row finishes a file of that name")),
         };
         read.with_context(|| format!("reading back {}", path.display()))?;

@@ -8,7 +8,7 @@ use common::{Place, deep};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::fs::{self, File};
 use std::ops::ControlFlow;
-use walk::{Options, run};
+use walk::{Format, Options, run};
 
 /// The most memory that this process has held, in KiB.
 fn peak() -> u64 {
@@ -50,4 +50,19 @@ fn memory_and_descriptors_are_bounded() {
     let written = fs::metadata(&out).unwrap().len() / 1024;
     let grown = peak() - before;
     assert!(written > 14_000 && grown < written / 2, "{grown} KiB more for {written} KiB written");
+
+    // The same for columns: a row group at a time.
+    let place = Place::in_memory();
+    fs::create_dir(place.source().join("longer names")).unwrap();
+    for nth in 0..120_000 {
+        std::os::unix::fs::symlink("one", place.source().join("longer names").join(format!("{nth:0>220}"))).unwrap();
+    }
+    let before = peak();
+    let out = place.path().join("out");
+    let options = Options { threads: Some(1), format: Format::Parquet, ..options };
+    let report = run(&place.source(), &out, &options, &|_| ControlFlow::Continue(())).unwrap();
+    assert_eq!((report.entries, report.failed), (120_001, 0));
+    let written = fs::metadata(&out).unwrap().len() / 1024;
+    let grown = peak() - before;
+    assert!(written > 28_000 && grown < 13_000, "{grown} KiB more for {written} KiB written");
 }

@@ -96,7 +96,7 @@ fn what_lies_too_deep_for_a_path_is_found_or_its_loss_is_told() {
         }
     }
     for name in
-        ["held", "stealing", "best", "best-csv", "best-uring-32", "best-by-inode", "floor", "find"]
+        ["held", "stealing", "best", "best-csv", "best-uring-32", "best-by-inode", "best-parquet", "floor", "find"]
     {
         assert!(found.contains(&name), "{name} is not among {found:?}");
     }
@@ -113,7 +113,7 @@ fn who_goes_by_open_directories_records_the_whole_of_the_nasty_fixture() {
     let recipe = fixtures::find("walk-nasty").unwrap();
     fixtures::make(&recipe, &place.source(), &|_| ()).unwrap();
     let mut held = 0;
-    for name in ["held", "best", "best-csv", "best-by-inode", "find", "bfs", "du", "floor"] {
+    for name in ["held", "best", "best-parquet", "best-csv", "best-by-inode", "find", "bfs", "du", "floor"] {
         let Some(told) = differences(WORKLOAD.variant(name).unwrap(), &place) else { continue };
         assert_eq!(told, [""; 0], "{name}");
         held += 1;
