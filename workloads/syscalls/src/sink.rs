@@ -10,7 +10,7 @@ use rustix::path::DecInt;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use technique::Lap;
-use technique::phase::{CHMOD, CLOSE, CREATE, LINK, RENAME, TIMES, UNLINK, WRITE};
+use technique::phase::{CHMOD, CLOSE, CREATE, LINK, RENAME, SYNC, TIMES, UNLINK, WRITE};
 use technique::trouble::trouble;
 
 /// A file in the making. Dropped before it is finished, it removes what it made, so that nothing half done counts.
@@ -25,6 +25,7 @@ pub struct Sink<'a> {
     mapping: Option<Mapping>,
     part: Option<Part>,
     written: u64,
+    synced: bool,
     left: Left,
 }
 
@@ -44,8 +45,9 @@ impl<'a> Sink<'a> {
         attributes: &'a Attributes,
         lap: &mut Lap,
     ) -> Result<Sink<'a>> {
+        let (file, mapping, part) = (None, None, None);
         let mut sink =
-            Sink { way, dir, path, attributes, file: None, mapping: None, part: None, written: 0, left: Left::Nothing };
+            Sink { way, dir, path, attributes, file, mapping, part, written: 0, synced: false, left: Left::Nothing };
         let mode = mode_of(attributes);
         let new = OFlags::CREATE | OFlags::EXCL;
         match way {
@@ -65,6 +67,12 @@ impl<'a> Sink<'a> {
             lap.mark(WRITE);
         }
         Ok(sink)
+    }
+
+    /// From now on, waits before the file is closed until its bytes are stored, and what its way has set by then. Its
+    /// name is not: that is up to who syncs the directory.
+    pub fn sync_before_close(&mut self) {
+        self.synced = true;
     }
 
     /// Takes the next piece, by one call (more only where the kernel takes less than it was given). An empty piece
@@ -90,7 +98,7 @@ impl<'a> Sink<'a> {
         self.check_length(self.written)?;
         match self.way {
             Way::SevenCalls => {
-                self.close(lap);
+                self.close(lap)?;
                 self.rename_part(lap)?;
                 self.chmod_by_name(lap)?;
                 self.set_times_by_name(lap)?;
@@ -99,29 +107,29 @@ impl<'a> Sink<'a> {
             Way::ByDescriptor => {
                 self.chmod(lap)?;
                 self.set_times(lap)?;
-                self.close(lap);
+                self.close(lap)?;
                 self.rename_part(lap)?;
             }
             Way::Direct => {
                 self.restore_set_id(lap)?;
                 self.set_times(lap)?;
-                self.close(lap);
+                self.close(lap)?;
             }
             Way::DirectNoTimes => {
                 self.restore_set_id(lap)?;
-                self.close(lap);
+                self.close(lap)?;
             }
             Way::TmpFile => {
                 self.restore_set_id(lap)?;
                 self.set_times(lap)?;
                 self.link_name(lap)?;
-                self.close(lap);
+                self.close(lap)?;
             }
             Way::Mapped => {
                 self.unmap(lap)?;
                 self.restore_set_id(lap)?;
                 self.set_times(lap)?;
-                self.close(lap);
+                self.close(lap)?;
             }
         }
         self.left = Left::Nothing;
@@ -192,9 +200,14 @@ impl Sink<'_> {
 
     /// On a local file system, closing has nothing left to fail at.
     #[inline]
-    fn close(&mut self, lap: &mut Lap) {
+    fn close(&mut self, lap: &mut Lap) -> Result<()> {
+        if self.synced {
+            self.done("syncing", rustix::fs::fsync(self.file()))?;
+            lap.mark(SYNC);
+        }
         self.file = None;
         lap.mark(CLOSE);
+        Ok(())
     }
 
     #[inline]
