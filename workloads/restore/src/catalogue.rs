@@ -4,6 +4,7 @@
 use anyhow::{Context, Result, bail, ensure};
 use codecs::Digest;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -53,7 +54,7 @@ pub(crate) struct File<'a> {
 /// A symbolic link.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Link<'a> {
-    directory: u32,
+    pub(crate) directory: u32,
     name: &'a [u8],
     to: &'a [u8],
 }
@@ -110,6 +111,10 @@ impl<'a> Link<'a> {
         Link { directory, name: name.as_bytes(), to: to.as_os_str().as_bytes() }
     }
 
+    pub(crate) fn name(&self) -> &'a Path {
+        Path::new(OsStr::from_bytes(self.name))
+    }
+
     pub(crate) fn to(&self) -> &'a Path {
         Path::new(OsStr::from_bytes(self.to))
     }
@@ -164,6 +169,27 @@ impl<'a> Catalogue<'a> {
     /// Where a link lies.
     pub(crate) fn path_of_link(&self, link: &Link) -> PathBuf {
         self.directories[link.directory as usize].path().join(OsStr::from_bytes(link.name))
+    }
+
+    /// Checks what matters only to a tree that stands already, or to who does not trust the catalogue's maker: each
+    /// directory lies in one that is listed before it, and no name stands for two things, so that none is restored
+    /// through a link that the catalogue itself brings along.
+    pub(crate) fn check_tree(&self) -> Result<()> {
+        let mut there: BTreeSet<&Path> = BTreeSet::new();
+        for directory in &self.directories {
+            let path = directory.path();
+            let above = path.parent().is_none_or(|above| there.contains(above));
+            ensure!(above, "the directory {} lies in one that is not listed: refused", path.display());
+            ensure!(there.insert(path), "{} is listed twice: refused", path.display());
+        }
+        let mut names: BTreeSet<PathBuf> = BTreeSet::new();
+        let paths = self.files.iter().map(|file| self.path_of(file));
+        for path in paths.chain(self.links.iter().map(|link| self.path_of_link(link))) {
+            let once = !there.contains(path.as_path()) && !names.contains(&path);
+            ensure!(once, "{} is listed twice: refused", path.display());
+            names.insert(path);
+        }
+        Ok(())
     }
 
     fn check(&self) -> Result<()> {
@@ -254,6 +280,25 @@ mod tests {
         for path in ["/etc", "a/../b", "..", "a//b", "a/", "./a"] {
             let bytes = catalogue(&["", path], Vec::new()).to_bytes().unwrap();
             assert!(Catalogue::from_bytes(&bytes).is_err(), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_tree_that_could_lead_elsewhere_is_refused() {
+        let mut two = catalogue(&["", "a"], vec![file(0, "b", 0)]);
+        two.check_tree().unwrap();
+        two.links.push(Link::new(0, OsStr::new("c"), Path::new("/etc")));
+        two.check_tree().unwrap();
+        for name in ["a", "b", "c"] {
+            let mut bad = catalogue(&["", "a"], vec![file(0, "b", 0)]);
+            bad.links.push(Link::new(0, OsStr::new("c"), Path::new("/etc")));
+            bad.links.push(Link::new(0, OsStr::new(name), Path::new("/etc")));
+            let told = bad.check_tree().unwrap_err().to_string();
+            assert!(told.contains("twice") && told.contains(name), "{told}");
+        }
+        for directories in [&["", "a/b"][..], &["", "a/b", "a"], &["", "a", "a"]] {
+            let told = catalogue(directories, Vec::new()).check_tree().unwrap_err().to_string();
+            assert!(told.contains("refused"), "{told}");
         }
     }
 

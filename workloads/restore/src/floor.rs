@@ -1,7 +1,7 @@
 //! The floor: the same files from memory, with nothing to decode, nothing verified and no time set. No restore that
 //! makes these files can be faster; the distance to it is what decoding, verifying and keeping promises cost.
 
-use crate::restore::open_directory;
+use crate::directories::open_directory;
 use anyhow::{Context, Result};
 use batching::{Spread, make_up_front};
 use rustix::fs::symlinkat;
@@ -61,8 +61,7 @@ impl Technique for Floor {
             lap,
             || Ok(()),
             |(), run, lap| {
-                let path = if run.directory.as_os_str().is_empty() { ".".into() } else { run.directory.clone() };
-                let dir = open_directory(target, &path)?;
+                let dir = open_directory(target, &run.directory)?;
                 lap.mark(OPEN);
                 for (file, attributes) in &run.files {
                     let mut sink = Way::DirectNoTimes.begin(dir.as_fd(), &file.path, attributes, lap)?;

@@ -2,8 +2,11 @@
 //! the code that the rows measure.
 
 use crate::catalogue::{Block, Catalogue, Content};
-use crate::restore::{Plan, Restore};
+use crate::choose::{Chosen, Tried, choose};
+use crate::knobs::Restore;
+use crate::schedule::Plan;
 use crate::store::{CATALOGUE, Form, Layout, PACK};
+use crate::update::{Changes, Differs, Update};
 use crate::watch::Watch;
 use anyhow::{Context, Result, ensure};
 use codecs::{Context as Life, Decoder, Decoding, Engine};
@@ -15,7 +18,6 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use technique::Lap;
-use technique::load::clear_umask;
 
 /// A store, its catalogue read and checked.
 pub struct Store {
@@ -106,9 +108,34 @@ impl Store {
 
     /// Restores all of it into an empty directory, as that row does. Each content is held against its hash.
     pub fn restore(&self, by: &Restore, target: &Path, watch: &Arc<Watch>) -> Result<()> {
-        clear_umask();
-        let ready = by.ready(&self.path, target, watch)?;
+        let ready = by.ready(&self.path, target, Some(watch))?;
         by.restore(&ready, &mut Lap::start(false))
+    }
+
+    /// Which row restores it best at a place: chosen by trying, with the reason. None where the best row does not read
+    /// it. `place` must not exist, and lie on the file system that is asked about; what was made there to try it is
+    /// removed when the second thing is dropped, which should be after the restore.
+    pub fn choose(&self, place: &Path) -> Result<Option<(Chosen, Tried)>> {
+        if self.form != crate::best().form() {
+            return Ok(None);
+        }
+        choose(crate::RIVALS, &self.catalogue(), place).map(Some)
+    }
+
+    /// Brings a directory up to date, which may hold anything: what is right stays, what differs is restored, and
+    /// what the store does not hold is removed where that is asked for. No link is followed, and nothing is touched
+    /// outside of the directory.
+    pub fn bring_up_to_date(
+        &self,
+        by: &Restore,
+        differs: Differs,
+        remove_others: bool,
+        target: &Path,
+        watch: &Arc<Watch>,
+    ) -> Result<Changes> {
+        let by = by.for_update();
+        let ready = by.ready(&self.path, target, Some(watch))?;
+        Update { restore: &by, differs, remove_others }.run(&ready, &mut Lap::start(false))
     }
 
     /// Decodes every content and holds it against its hash: what is damaged, and in which files.
@@ -116,7 +143,7 @@ impl Store {
         let catalogue = self.catalogue();
         let found: Vec<(usize, String)> = match self.form.layout {
             Layout::Loose => self.verify_objects(&catalogue, watch)?,
-            Layout::Pack { .. } => self.verify_pack(&catalogue, watch)?,
+            Layout::Pack { .. } | Layout::Stream => self.verify_pack(&catalogue, watch)?,
         };
         let mut damages = Vec::new();
         for (content, what) in found {

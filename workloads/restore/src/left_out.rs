@@ -1,7 +1,8 @@
 //! What a row does outside the clock because it leaves a phase out: contents unpacked before, bytes written after.
 
 use crate::catalogue::Catalogue;
-use crate::restore::{Plan, Restore};
+use crate::knobs::Restore;
+use crate::schedule::Plan;
 use crate::store::{CATALOGUE, Layout, PACK};
 use anyhow::{Context, Result};
 use rustix::fs::{CWD, Mode, OFlags, Timespec, Timestamps, chmodat, futimens, openat};
@@ -28,7 +29,7 @@ pub(crate) fn unpacked(restore: &Restore, store: &Path) -> Result<Vec<Vec<u8>>> 
             };
             catalogue.contents.iter().map(|content| unpack(&object(content)?, content.len)).collect()
         }
-        Layout::Pack { .. } => {
+        Layout::Pack { .. } | Layout::Stream => {
             let pack = File::open(store.join(PACK)).context("opening the pack")?;
             let mut packed = Vec::new();
             let mut block = |block: &crate::catalogue::Block| {

@@ -1,13 +1,17 @@
 //! Restore from loose objects: each file opens, decodes and verifies its own.
 
-use crate::restore::{Hold, Job};
+use crate::ahead::Prefetch;
+use crate::job::{Hold, Job};
+use crate::knobs::{Ahead, Gather};
 use anyhow::{Context, Result, ensure};
 use batching::Spread;
 use buffers::{Buffer, Source, Tap};
 use codecs::Decoder;
-use rustix::fs::{Mode, OFlags, openat};
+use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::{Errno, read};
+use std::ops::Range;
 use std::os::fd::{AsFd, OwnedFd};
+use syscalls::Ring;
 use technique::Lap;
 use technique::phase::{ACQUIRE, CLOSE, DECODE, OPEN, READ, RELEASE, SETUP};
 
@@ -23,25 +27,45 @@ struct Worker<'a> {
     hold: Hold,
     input: Vec<u8>,
     whole: Vec<u8>,
+    ring: Option<Ring>,
+    /// The files that the ring is to make, and where in `whole` their bytes stand.
+    gathered: Vec<(u32, Range<usize>)>,
 }
 
-/// Restores every written file; workers take directory after directory.
-pub(crate) fn restore(job: &Job, spread: Spread, lap: &mut Lap) -> Result<()> {
-    let runs: Vec<&[u32]> =
-        job.plan.written.chunk_by(|a, b| job.file(*a).directory == job.file(*b).directory).collect();
-    let source = job.restore.buffers.source(PIECE);
+/// Restores every written file; workers take directory after directory, or what the row gathers.
+pub(crate) fn restore(job: &Job, lap: &mut Lap) -> Result<()> {
+    let Ahead::Handles(most) = job.restore.ahead else { return restore_with(job, None, lap) };
+    let prefetch = Prefetch::new(job, most);
+    std::thread::scope(|scope| {
+        // The helper has no stopwatch: it works beside those that have one.
+        let helper = std::thread::Builder::new().name("prefetch".to_owned()).spawn_scoped(scope, || prefetch.help());
+        let restored = restore_with(job, Some(&prefetch), lap);
+        prefetch.end();
+        helper.context("starting the helper that opens objects ahead")?;
+        restored
+    })
+}
+
+fn restore_with(job: &Job, prefetch: Option<&Prefetch>, lap: &mut Lap) -> Result<()> {
+    let stretches = job.plan.stretches(job.restore, job.catalogue);
+    let spread = match (job.restore.gather, job.ready.spread) {
+        (Gather::Files(items), Spread::OneByOne) => Spread::Batches { items },
+        (_, spread) => spread,
+    };
+    let source = job.restore.buffers.source(job.restore.piece);
     spread.each(
-        &runs,
-        |run| run.iter().map(|file| job.len(job.file(*file))).sum(),
+        &stretches,
+        |stretch| job.plan.written[stretch.clone()].iter().map(|file| job.len(job.file(*file))).sum(),
         lap,
         || Worker::new(job, &source),
-        |worker, run, lap| {
+        |worker, stretch, lap| {
             worker.hold = Hold::default();
-            for file in *run {
-                worker.restore(job, *file, lap)?;
+            for at in stretch.clone() {
+                let opened = prefetch.and_then(|prefetch| prefetch.take(at));
+                worker.restore(job, job.plan.written[at], opened, lap)?;
             }
-            job.passed(run)?;
-            Ok(())
+            worker.hand_over(job, lap)?;
+            job.passed(&job.plan.written[stretch.clone()])
         },
     )
 }
@@ -54,17 +78,16 @@ impl<'a> Worker<'a> {
             hold: Hold::default(),
             input: vec![0; INPUT],
             whole: Vec::new(),
+            ring: job.ring()?,
+            gathered: Vec::new(),
         })
     }
 
-    fn restore(&mut self, job: &Job, at: u32, lap: &mut Lap) -> Result<()> {
-        let file = job.file(at);
-        let content = &job.catalogue.contents[file.content as usize];
-        let path = job.ready.store.join(content.object());
-        let opened = openat(rustix::fs::CWD, &path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
-        let object = opened
-            .with_context(|| format!("opening the object {}", path.display()))
-            .with_context(|| job.damaged(file))?;
+    fn restore(&mut self, job: &Job, at: u32, opened: Option<OwnedFd>, lap: &mut Lap) -> Result<()> {
+        let object = match opened {
+            Some(object) => object,
+            None => open_object(job, at)?,
+        };
         lap.mark(OPEN);
         if job.restore.whole { self.at_once(job, at, object, lap) } else { self.piece_by_piece(job, at, object, lap) }
     }
@@ -72,12 +95,13 @@ impl<'a> Worker<'a> {
     /// The whole object is read, decoded and verified before the file is made.
     fn at_once(&mut self, job: &Job, at: u32, object: OwnedFd, lap: &mut Lap) -> Result<()> {
         let file = job.file(at);
-        let content = &job.catalogue.contents[file.content as usize];
+        let content = job.content(file);
         let packed = usize::try_from(content.packed).context("an object fits in memory")?;
         let len = usize::try_from(content.len).context("a file fits in memory")?;
+        let from = self.gathered.last().map_or(0, |(_, last)| last.end);
         grow(&mut self.input, packed);
-        grow(&mut self.whole, len);
-        let (input, decoded) = (&mut self.input[..packed], &mut self.whole[..len]);
+        grow(&mut self.whole, from + len);
+        let (input, decoded) = (&mut self.input[..packed], &mut self.whole[from..from + len]);
         read_full(&object, input).with_context(|| job.damaged(file))?;
         lap.mark(READ);
         drop(object);
@@ -92,31 +116,40 @@ impl<'a> Worker<'a> {
             decoded
         };
         job.verify(file, plain, lap)?;
-        let attributes = job.attributes(file);
-        let place = job.place(file, &mut self.hold, lap)?;
-        let mut sink = place.begin(job.restore.way, &attributes, lap)?;
-        job.write(&mut sink, plain, lap)?;
-        sink.finish(lap)
+        if self.ring.is_some() {
+            self.gathered.push((at, from..from + len));
+            return Ok(());
+        }
+        job.make(at, plain, &mut self.hold, lap)
+    }
+
+    /// Hands what was gathered for the ring to the kernel.
+    fn hand_over(&mut self, job: &Job, lap: &mut Lap) -> Result<()> {
+        let Some(ring) = &mut self.ring else { return Ok(()) };
+        let files = self.gathered.iter().map(|(at, place)| (*at, &self.whole[place.clone()]));
+        job.make_by_ring(ring, files, &mut self.hold, lap)?;
+        self.gathered.clear();
+        Ok(())
     }
 
     /// As the post-mortem's tool does it: the file is made first, and bytes flow through a buffer. A hash that does
     /// not fit is found before the file is finished; the sink then removes what it made.
     fn piece_by_piece(&mut self, job: &Job, at: u32, object: OwnedFd, lap: &mut Lap) -> Result<()> {
         let file = job.file(at);
-        let content = &job.catalogue.contents[file.content as usize];
+        let content = job.content(file);
         let attributes = job.attributes(file);
         let mut buffer = self.tap.acquire();
         lap.mark(ACQUIRE);
         self.decoder.begin(usize::try_from(content.len).context("a file fits in memory")?)?;
         lap.mark(SETUP);
         let place = job.place(file, &mut self.hold, lap)?;
-        let mut sink = place.begin(job.restore.way, &attributes, lap)?;
+        let mut sink = job.begin(place, &attributes, lap)?;
         let mut verifying = job.verifying();
         let mut source = Packed { object: &object, input: &mut self.input, left: content.packed, from: 0, to: 0 };
         let unpacked = job.unpacked(file.content as usize);
         if let Some(plain) = unpacked {
             source.skip(lap).with_context(|| job.damaged(file))?;
-            for piece in plain.chunks(PIECE) {
+            for piece in plain.chunks(job.restore.piece) {
                 verifying.update(piece, lap);
                 job.write(&mut sink, piece, lap)?;
             }
@@ -143,6 +176,14 @@ impl<'a> Worker<'a> {
         lap.mark(RELEASE);
         Ok(())
     }
+}
+
+fn open_object(job: &Job, at: u32) -> Result<OwnedFd> {
+    let file = job.file(at);
+    let path = job.ready.store.join(job.content(file).object());
+    openat(CWD, &path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
+        .with_context(|| format!("opening the object {}", path.display()))
+        .with_context(|| job.damaged(file))
 }
 
 /// The packed bytes of an object, read piece by piece.

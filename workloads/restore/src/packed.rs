@@ -1,15 +1,17 @@
 //! Restore from a pack: workers decode block after block, and make the files whose contents stand in it.
 
 use crate::catalogue::{Block, Content};
+use crate::job::{Hold, Job};
+use crate::knobs::Ahead;
 use crate::loose::grow;
-use crate::restore::{Hold, Job};
 use crate::store::PACK;
 use anyhow::{Context, Result, ensure};
-use batching::Spread;
 use codecs::Decoder;
+use rustix::fs::{Advice, fadvise};
 use std::fs::File;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
+use syscalls::Ring;
 use technique::Lap;
 use technique::phase::{CATALOGUE, DECODE, READ, SETUP};
 
@@ -61,25 +63,27 @@ struct Worker {
     hold: Hold,
     input: Vec<u8>,
     plain: Vec<u8>,
+    ring: Option<Ring>,
 }
 
 /// Restores every written file; workers take block after block.
-pub(crate) fn restore(job: &Job, spread: Spread, lap: &mut Lap) -> Result<()> {
+pub(crate) fn restore(job: &Job, lap: &mut Lap) -> Result<()> {
     let path = job.ready.store.join(PACK);
     let pack = File::open(&path).with_context(|| format!("opening the pack {}", path.display()))?;
-    let of = |file: u32| {
-        let content = job.file(file).content;
-        (content, job.catalogue.contents[content as usize])
-    };
+    if job.restore.ahead == Ahead::All {
+        fadvise(&pack, 0, None, Advice::WillNeed).with_context(|| format!("asking for {}", path.display()))?;
+    }
+    let of = |file: u32| (job.file(file).content, *job.content(job.file(file)));
     let order = Order::of(&job.plan.written, of, &job.catalogue.blocks);
     lap.mark(CATALOGUE);
-    spread.each(
+    job.ready.spread.each(
         &order.units,
         |unit| unit.plain,
         lap,
         || {
             let decoder = job.restore.decoding().decoder(None)?;
-            Ok(Worker { decoder, hold: Hold::default(), input: Vec::new(), plain: Vec::new() })
+            let ring = job.ring()?;
+            Ok(Worker { decoder, hold: Hold::default(), input: Vec::new(), plain: Vec::new(), ring })
         },
         |worker, unit, lap| {
             worker.hold = Hold::default();
@@ -120,26 +124,10 @@ impl Worker {
     /// The files of a block of small contents; each content is verified once, before any of its files is made.
     fn many(&mut self, job: &Job, pack: &File, block: usize, files: &[u32], lap: &mut Lap) -> Result<()> {
         self.decode(job, pack, block, lap).with_context(|| job.damaged(job.file(files[0])))?;
-        let mut verified = u32::MAX;
         let mut hold = std::mem::take(&mut self.hold);
-        let block = self.bytes(job, block);
-        for file in files {
-            let file = job.file(*file);
-            let content = &job.catalogue.contents[file.content as usize];
-            let from = content.offset as usize;
-            let len = usize::try_from(content.len).context("a block fits in memory")?;
-            let bytes = &block[from..from + len];
-            if verified != file.content {
-                job.verify(file, bytes, lap)?;
-                verified = file.content;
-            }
-            let attributes = job.attributes(file);
-            let place = job.place(file, &mut hold, lap)?;
-            let mut sink = place.begin(job.restore.way, &attributes, lap)?;
-            job.write(&mut sink, bytes, lap)?;
-            sink.finish(lap)?;
-        }
-        self.hold = hold;
+        let mut ring = self.ring.take();
+        files_of(job, files, self.bytes(job, block), 0, &mut hold, ring.as_mut(), lap)?;
+        (self.hold, self.ring) = (hold, ring);
         Ok(())
     }
 
@@ -147,11 +135,11 @@ impl Worker {
     /// known before the file is finished; the sink removes what does not fit.
     fn one(&mut self, job: &Job, pack: &File, blocks: Range<usize>, file: u32, lap: &mut Lap) -> Result<()> {
         let file = job.file(file);
-        let content = &job.catalogue.contents[file.content as usize];
+        let content = job.content(file);
         let attributes = job.attributes(file);
         let mut hold = std::mem::take(&mut self.hold);
         let place = job.place(file, &mut hold, lap)?;
-        let mut sink = place.begin(job.restore.way, &attributes, lap)?;
+        let mut sink = job.begin(place, &attributes, lap)?;
         let mut verifying = job.verifying();
         for block in blocks {
             self.decode(job, pack, block, lap).with_context(|| job.damaged(file))?;
@@ -163,5 +151,38 @@ impl Worker {
         sink.finish(lap)?;
         self.hold = hold;
         Ok(())
+    }
+}
+
+/// Makes the files of contents that stand side by side in memory; `from` is where in their block the memory begins.
+/// Each content is verified once, before any of its files is made.
+pub(crate) fn files_of(
+    job: &Job,
+    files: &[u32],
+    plain: &[u8],
+    from: usize,
+    hold: &mut Hold,
+    ring: Option<&mut Ring>,
+    lap: &mut Lap,
+) -> Result<()> {
+    let bytes_of = |at: u32| {
+        let content = job.content(job.file(at));
+        let begin = content.offset as usize - from;
+        &plain[begin..begin + usize::try_from(content.len).expect("its block is in memory")]
+    };
+    let mut verified = u32::MAX;
+    for at in files {
+        let file = job.file(*at);
+        if verified != file.content {
+            job.verify(file, bytes_of(*at), lap)?;
+            verified = file.content;
+        }
+        if ring.is_none() {
+            job.make(*at, bytes_of(*at), hold, lap)?;
+        }
+    }
+    match ring {
+        Some(ring) => job.make_by_ring(ring, files.iter().map(|at| (*at, bytes_of(*at))), hold, lap),
+        None => Ok(()),
     }
 }

@@ -22,7 +22,13 @@ pub enum Layout {
         /// The plain size of a block.
         block: usize,
     },
+    /// Contents stand side by side in one file, packed as one: who wants the last unpacks all before it. What is longer
+    /// than [`STRETCH`] is several such, one after the other.
+    Stream,
 }
+
+/// The plain bytes of a stream, unless one content alone has more: who packs holds them in memory.
+const STRETCH: usize = 64 << 20;
 
 /// What a store is made of: its layout, codec and hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +46,7 @@ impl Form {
     pub fn named(name: &str) -> Option<Form> {
         let (layout, rest) = match name.split_once('-')? {
             ("loose", rest) => (Layout::Loose, rest),
+            ("stream", rest) => (Layout::Stream, rest),
             ("pack", rest) => {
                 let (size, rest) = rest.split_once('-')?;
                 let (digits, unit) = size.split_at_checked(size.len().checked_sub(1)?)?;
@@ -62,6 +69,7 @@ impl std::fmt::Display for Form {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.layout {
             Layout::Loose => write!(f, "loose-{}-{}", self.codec.name(), self.hash.name()),
+            Layout::Stream => write!(f, "stream-{}-{}", self.codec.name(), self.hash.name()),
             Layout::Pack { block } => {
                 let unit = if block % 1024 == 0 { format!("{}k", block >> 10) } else { format!("{block}b") };
                 write!(f, "pack-{unit}-{}-{}", self.codec.name(), self.hash.name())
@@ -88,12 +96,15 @@ impl Form {
         let entries = scan(source)?;
         let source = Source { dir: source, watch };
         let mut tree = Tree::of(&entries)?;
-        let (mut contents, files) = self.contents(source, &tree.files)?;
+        let (mut contents, files) = contents_of(self.hash, source, &tree)?;
         let mut blocks = Vec::new();
         match self.layout {
             Layout::Loose => self.write_objects(source, store, &tree, &files, &mut contents)?,
             Layout::Pack { block } => {
-                blocks = self.write_pack(source, store, &tree, &files, &mut contents, block)?;
+                blocks = self.write_pack(source, store, &tree, &files, &mut contents, block, block)?;
+            }
+            Layout::Stream => {
+                blocks = self.write_pack(source, store, &tree, &files, &mut contents, STRETCH, usize::MAX)?;
             }
         }
         for (file, content) in tree.files.iter_mut().zip(&files) {
@@ -104,29 +115,6 @@ impl Form {
         let catalogue = Catalogue { form: &form, directories, files, links, contents, blocks };
         let path = store.join(CATALOGUE);
         fs::write(&path, catalogue.to_bytes()?).with_context(|| format!("writing {}", path.display()))
-    }
-
-    /// The different contents in the order in which files first have them, and each file's among them.
-    fn contents(self, source: Source, files: &[(&Entry, File)]) -> Result<(Vec<Content>, Vec<u32>)> {
-        let digests: Vec<(Digest, u64)> = files
-            .par_iter()
-            .map(|(entry, _)| {
-                let bytes = source.read(&entry.path)?;
-                Ok((self.hash.of(&bytes), bytes.len() as u64))
-            })
-            .collect::<Result<_>>()?;
-        let mut contents = Vec::new();
-        let mut known = HashMap::new();
-        let mut of_files = Vec::with_capacity(files.len());
-        for (digest, len) in digests {
-            let next = u32::try_from(contents.len()).context("a store holds fewer than 2^32 contents")?;
-            let at = *known.entry(digest).or_insert_with(|| {
-                contents.push(Content::new(digest, len));
-                next
-            });
-            of_files.push(at);
-        }
-        Ok((contents, of_files))
     }
 
     fn write_objects(
@@ -163,7 +151,8 @@ impl Form {
     }
 
     /// Small contents share a block, directory by directory; a content that is larger than a block has blocks of its
-    /// own, so that a worker decodes it piece by piece in a cache-sized buffer.
+    /// own of so many bytes, so that a worker decodes it piece by piece in a cache-sized buffer.
+    #[expect(clippy::too_many_arguments, reason = "two sizes beside what all layouts are written from")]
     fn write_pack(
         self,
         source: Source,
@@ -172,6 +161,7 @@ impl Form {
         files: &[u32],
         contents: &mut [Content],
         size: usize,
+        piece: usize,
     ) -> Result<Vec<Block>> {
         let first = first_files(files, contents.len());
         let mut groups: Vec<Vec<usize>> = Vec::new();
@@ -200,7 +190,7 @@ impl Form {
                         plain.extend(source.read(&tree.files[first[*content]].0.path)?);
                     }
                     // A group of empty contents still is a block.
-                    let pieces: Vec<&[u8]> = if plain.is_empty() { vec![&[]] } else { plain.chunks(size).collect() };
+                    let pieces: Vec<&[u8]> = if plain.is_empty() { vec![&[]] } else { plain.chunks(piece).collect() };
                     pieces.into_iter().map(|piece| Ok((packer.pack(piece)?, piece.len()))).collect()
                 },
             )
@@ -230,15 +220,39 @@ impl Form {
     }
 }
 
+/// The different contents of a tree in the order in which files first have them, and each file's among them.
+pub(crate) fn contents_of(hash: Hash, source: Source, tree: &Tree) -> Result<(Vec<Content>, Vec<u32>)> {
+    let digests: Vec<(Digest, u64)> = tree
+        .files
+        .par_iter()
+        .map(|(entry, _)| {
+            let bytes = source.read(&entry.path)?;
+            Ok((hash.of(&bytes), bytes.len() as u64))
+        })
+        .collect::<Result<_>>()?;
+    let mut contents = Vec::new();
+    let mut known = HashMap::new();
+    let mut of_files = Vec::with_capacity(digests.len());
+    for (digest, len) in digests {
+        let next = u32::try_from(contents.len()).context("a store holds fewer than 2^32 contents")?;
+        let at = *known.entry(digest).or_insert_with(|| {
+            contents.push(Content::new(digest, len));
+            next
+        });
+        of_files.push(at);
+    }
+    Ok((contents, of_files))
+}
+
 /// The names of a tree as the catalogue lists them; files stand beside the entry that they come from.
-struct Tree<'a> {
-    directories: Vec<Directory<'a>>,
-    files: Vec<(&'a Entry, File<'a>)>,
-    links: Vec<Link<'a>>,
+pub(crate) struct Tree<'a> {
+    pub(crate) directories: Vec<Directory<'a>>,
+    pub(crate) files: Vec<(&'a Entry, File<'a>)>,
+    pub(crate) links: Vec<Link<'a>>,
 }
 
 impl<'a> Tree<'a> {
-    fn of(entries: &'a [Entry]) -> Result<Tree<'a>> {
+    pub(crate) fn of(entries: &'a [Entry]) -> Result<Tree<'a>> {
         let mut tree =
             Tree { directories: vec![Directory::new(Path::new(""), 0o755, 0)], files: vec![], links: vec![] };
         let mut known: HashMap<&Path, u32> = HashMap::from([(Path::new(""), 0)]);
@@ -275,9 +289,9 @@ fn first_files(files: &[u32], contents: usize) -> Vec<usize> {
 
 /// What is packed, and who watches.
 #[derive(Clone, Copy)]
-struct Source<'a> {
-    dir: &'a Path,
-    watch: &'a Watch,
+pub(crate) struct Source<'a> {
+    pub(crate) dir: &'a Path,
+    pub(crate) watch: &'a Watch,
 }
 
 impl Source<'_> {

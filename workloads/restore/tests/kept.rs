@@ -9,11 +9,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use technique::tree;
 
-const FORMS: [Form; 4] = [
+const FORMS: [Form; 5] = [
     Form { layout: Layout::Loose, codec: Codec::Gzip { level: 6 }, hash: Hash::Sha256 },
     Form { layout: Layout::Loose, codec: Codec::Plain, hash: Hash::Blake3 },
     Form { layout: Layout::Pack { block: 1000 }, codec: Codec::Zstd { level: 3 }, hash: Hash::Blake3 },
     Form { layout: Layout::Pack { block: 256 << 10 }, codec: Codec::Zstd { level: 3 }, hash: Hash::Blake3 },
+    Form { layout: Layout::Stream, codec: Codec::Gzip { level: 6 }, hash: Hash::Blake3 },
 ];
 
 /// Names to contents: small ones that share a block, copies, nothing at all, and one that fills several blocks.
@@ -141,6 +142,24 @@ fn places(store: &Path) -> Vec<(PathBuf, usize)> {
     places.sort();
     assert!(places.len() > 10);
     places
+}
+
+#[test]
+fn a_row_is_chosen_by_trying_and_what_was_tried_is_removed() {
+    let dir = tempfile::tempdir().unwrap();
+    let source = source(dir.path());
+    let place = dir.path().join("tried");
+    for (form, has) in [(FORMS[3], true), (FORMS[0], false)] {
+        let store = Store::pack(form, &source, &dir.path().join(form.to_string()), &Watch::default()).unwrap();
+        let chosen = store.choose(&place).unwrap();
+        assert_eq!(chosen.is_some(), has);
+        let Some((chosen, tried)) = chosen else { continue };
+        assert_eq!(named(chosen.row).unwrap().form(), form);
+        assert!(chosen.why.contains("best-alone took"), "{}", chosen.why);
+        assert!(place.is_dir());
+        drop(tried);
+        assert!(!place.exists());
+    }
 }
 
 #[test]

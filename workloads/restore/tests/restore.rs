@@ -138,10 +138,25 @@ fn hard_links_are_made_only_where_promises_say_so_and_all_agrees() {
 /// Flips one byte in the middle of every object, or of the pack, one after the other.
 #[test]
 fn damage_is_named_and_never_restored() {
-    for name in ["gzip", "zstd", "whole", "workers", "best", "best-atomic", "only-pack"] {
+    for name in [
+        "gzip",
+        "zstd",
+        "whole",
+        "workers",
+        "best",
+        "best-atomic",
+        "only-pack",
+        "only-uring",
+        "only-prefetch",
+        "only-stream-and-writers",
+        "stream",
+        "best-uring",
+        "best-mapped",
+    ] {
         let place = Place::environment();
         let variant = row(name);
-        run(variant, &place.site("first"), false).unwrap().unwrap();
+        let Some(first) = run(variant, &place.site("first"), false) else { continue };
+        first.unwrap();
         let store = stored(&place);
         let whole: Vec<PathBuf> = files_below(&store).into_iter().filter(|path| !path.ends_with("catalogue")).collect();
         assert!(!whole.is_empty());
