@@ -3,7 +3,7 @@
 //! What goes wrong there is told to whoever next asks for a sync, of whichever file. Nobody else hears of it, a close least of all.
 
 use crate::block::lock;
-use crate::store::{Ino, Store};
+use crate::store::{Ino, Over, Store};
 use std::collections::HashMap;
 use std::io::{Error, Result};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -92,9 +92,9 @@ fn write_all(below: &dyn Store, writes: &Receiver<Write>, under_way: &UnderWay) 
     }
 }
 
-impl Store for Behind {
-    fn named(&self, ino: Ino, parent: Ino, name: &[u8], lap: &mut Lap) -> Result<()> {
-        self.below.named(ino, parent, name, lap)
+impl Over for Behind {
+    fn below(&self) -> &dyn Store {
+        &*self.below
     }
 
     fn write(&self, ino: Ino, at: u64, bytes: &[u8], lap: &mut Lap) -> Result<()> {
@@ -150,10 +150,6 @@ impl Store for Behind {
     fn forget(&self, ino: Ino) -> Result<()> {
         self.wait(Some(ino));
         self.below.forget(ino)
-    }
-
-    fn saved(&self) -> u64 {
-        self.below.saved()
     }
 }
 

@@ -1,7 +1,7 @@
 //! A write buffer: writes that follow each other are gathered, and the layer below sees them at once.
 
 use crate::block::lock;
-use crate::store::{Ino, Store};
+use crate::store::{Ino, Over, Store};
 use std::collections::HashMap;
 use std::io::Result;
 use std::sync::Mutex;
@@ -49,9 +49,9 @@ impl Buffered {
     }
 }
 
-impl Store for Buffered {
-    fn named(&self, ino: Ino, parent: Ino, name: &[u8], lap: &mut Lap) -> Result<()> {
-        self.below.named(ino, parent, name, lap)
+impl Over for Buffered {
+    fn below(&self) -> &dyn Store {
+        &*self.below
     }
 
     fn write(&self, ino: Ino, at: u64, bytes: &[u8], lap: &mut Lap) -> Result<()> {
@@ -110,9 +110,5 @@ impl Store for Buffered {
     fn forget(&self, ino: Ino) -> Result<()> {
         lock(&self.gathered).remove(&ino);
         self.below.forget(ino)
-    }
-
-    fn saved(&self) -> u64 {
-        self.below.saved()
     }
 }

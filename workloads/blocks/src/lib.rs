@@ -25,7 +25,7 @@ mod tree;
 
 pub use keep::Keep;
 pub use packing::Packing;
-pub use store::{BLOCK, Ino, Layer, Name, Store, read_all};
+pub use store::{BLOCK, Ino, Layer, Name, Over, Store, read_all};
 pub use tree::{Locks, ROOT, Shape, Tree, tree};
 
 use part::Part;

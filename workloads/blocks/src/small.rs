@@ -1,7 +1,7 @@
 //! A way around the blocks: small files lie whole in a map, until they grow.
 
 use crate::block::lock;
-use crate::store::{Ino, Store};
+use crate::store::{Ino, Over, Store};
 use std::collections::HashMap;
 use std::io::Result;
 use std::sync::Mutex;
@@ -40,9 +40,9 @@ impl SmallMap {
     }
 }
 
-impl Store for SmallMap {
-    fn named(&self, ino: Ino, parent: Ino, name: &[u8], lap: &mut Lap) -> Result<()> {
-        self.below.named(ino, parent, name, lap)
+impl Over for SmallMap {
+    fn below(&self) -> &dyn Store {
+        &*self.below
     }
 
     fn write(&self, ino: Ino, at: u64, bytes: &[u8], lap: &mut Lap) -> Result<()> {
@@ -88,25 +88,9 @@ impl Store for SmallMap {
         Ok(())
     }
 
-    fn closed(&self, ino: Ino, lap: &mut Lap) -> Result<()> {
-        self.below.closed(ino, lap)
-    }
-
-    fn sync(&self, ino: Ino, lap: &mut Lap) -> Result<()> {
-        self.below.sync(ino, lap)
-    }
-
-    fn drain(&self, lap: &mut Lap) -> Result<()> {
-        self.below.drain(lap)
-    }
-
     fn forget(&self, ino: Ino) -> Result<()> {
         lock(&self.files).remove(&ino);
         self.below.forget(ino)
-    }
-
-    fn saved(&self) -> u64 {
-        self.below.saved()
     }
 }
 

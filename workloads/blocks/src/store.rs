@@ -41,6 +41,99 @@ pub trait Store: Send + Sync {
     fn saved(&self) -> u64;
 }
 
+/// A store over another one. What it does not say of itself goes straight through.
+pub trait Over: Send + Sync {
+    /// The store below.
+    fn below(&self) -> &dyn Store;
+
+    /// See [`Store::named`].
+    fn named(&self, ino: Ino, parent: Ino, name: &[u8], lap: &mut Lap) -> Result<()> {
+        self.below().named(ino, parent, name, lap)
+    }
+
+    /// See [`Store::write`].
+    fn write(&self, ino: Ino, at: u64, bytes: &[u8], lap: &mut Lap) -> Result<()> {
+        self.below().write(ino, at, bytes, lap)
+    }
+
+    /// See [`Store::read`].
+    fn read(&self, ino: Ino, at: u64, buffer: &mut [u8]) -> Result<usize> {
+        self.below().read(ino, at, buffer)
+    }
+
+    /// See [`Store::len`].
+    fn len(&self, ino: Ino) -> u64 {
+        self.below().len(ino)
+    }
+
+    /// See [`Store::resize`].
+    fn resize(&self, ino: Ino, len: u64) -> Result<()> {
+        self.below().resize(ino, len)
+    }
+
+    /// See [`Store::closed`].
+    fn closed(&self, ino: Ino, lap: &mut Lap) -> Result<()> {
+        self.below().closed(ino, lap)
+    }
+
+    /// See [`Store::sync`].
+    fn sync(&self, ino: Ino, lap: &mut Lap) -> Result<()> {
+        self.below().sync(ino, lap)
+    }
+
+    /// See [`Store::drain`].
+    fn drain(&self, lap: &mut Lap) -> Result<()> {
+        self.below().drain(lap)
+    }
+
+    /// See [`Store::forget`].
+    fn forget(&self, ino: Ino) -> Result<()> {
+        self.below().forget(ino)
+    }
+}
+
+impl<T: Over> Store for T {
+    fn named(&self, ino: Ino, parent: Ino, name: &[u8], lap: &mut Lap) -> Result<()> {
+        Over::named(self, ino, parent, name, lap)
+    }
+
+    fn write(&self, ino: Ino, at: u64, bytes: &[u8], lap: &mut Lap) -> Result<()> {
+        Over::write(self, ino, at, bytes, lap)
+    }
+
+    fn read(&self, ino: Ino, at: u64, buffer: &mut [u8]) -> Result<usize> {
+        Over::read(self, ino, at, buffer)
+    }
+
+    fn len(&self, ino: Ino) -> u64 {
+        Over::len(self, ino)
+    }
+
+    fn resize(&self, ino: Ino, len: u64) -> Result<()> {
+        Over::resize(self, ino, len)
+    }
+
+    fn closed(&self, ino: Ino, lap: &mut Lap) -> Result<()> {
+        Over::closed(self, ino, lap)
+    }
+
+    fn sync(&self, ino: Ino, lap: &mut Lap) -> Result<()> {
+        Over::sync(self, ino, lap)
+    }
+
+    fn drain(&self, lap: &mut Lap) -> Result<()> {
+        Over::drain(self, lap)
+    }
+
+    fn forget(&self, ino: Ino) -> Result<()> {
+        Over::forget(self, ino)
+    }
+
+    fn saved(&self) -> u64 {
+        self.below().saved()
+    }
+}
+
 /// What a file or a directory was called.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Name {
