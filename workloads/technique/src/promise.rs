@@ -19,11 +19,34 @@ pub enum Promise {
     Described = 64,
     /// No field of a record is missing or too narrow: inode, type, mode, size and time in seconds are as the kernel says.
     Whole = 128,
+    /// What goes wrong after a write was answered is told to who closes the file.
+    ToldAtClose = 256,
+    /// A sync that succeeds has put what was written before it where this file system keeps things, and tells what it
+    /// could not put there.
+    SyncStores = 512,
+    /// Who writes to a file that runs as its owner takes that right away from it.
+    SetuidDropped = 1 << 10,
+    /// A write moves the modification time, and one that was set stays until then.
+    WriteTimes = 1 << 11,
+    /// Who appends writes at the end, and who has a file open for both reads what he wrote.
+    Appends = 1 << 12,
+    /// A file can be mapped and changed through memory.
+    Mappable = 1 << 13,
+    /// How long a file is and when it changed are seen as they are, whoever changed it, from whichever side.
+    Fresh = 1 << 14,
+    /// A lock on a file keeps others out, and is gone with whoever held it.
+    Locks = 1 << 15,
+    /// What is noted beside a file (extended attributes) is kept.
+    Labels = 1 << 16,
+    /// Who may not read or write a file is refused.
+    Guarded = 1 << 17,
+    /// Who waits for a server that stands still can be killed.
+    Killable = 1 << 18,
 }
 
 impl Promise {
     /// Every promise, in the order in which pages list them.
-    pub const ALL: [Promise; 8] = [
+    pub const ALL: [Promise; 19] = [
         Promise::Verified,
         Promise::Atomic,
         Promise::Durable,
@@ -32,6 +55,17 @@ impl Promise {
         Promise::Named,
         Promise::Described,
         Promise::Whole,
+        Promise::ToldAtClose,
+        Promise::SyncStores,
+        Promise::SetuidDropped,
+        Promise::WriteTimes,
+        Promise::Appends,
+        Promise::Mappable,
+        Promise::Fresh,
+        Promise::Locks,
+        Promise::Labels,
+        Promise::Guarded,
+        Promise::Killable,
     ];
 
     /// The word that tables print.
@@ -45,6 +79,17 @@ impl Promise {
             Promise::Named => "named",
             Promise::Described => "described",
             Promise::Whole => "whole",
+            Promise::ToldAtClose => "told at close",
+            Promise::SyncStores => "sync stores",
+            Promise::SetuidDropped => "setuid dropped",
+            Promise::WriteTimes => "write times",
+            Promise::Appends => "appends",
+            Promise::Mappable => "mappable",
+            Promise::Fresh => "fresh",
+            Promise::Locks => "locks",
+            Promise::Labels => "labels",
+            Promise::Guarded => "guarded",
+            Promise::Killable => "killable",
         }
     }
 }
@@ -58,7 +103,7 @@ impl Promise {
 /// assert_eq!(kept.to_string(), "verified, times kept");
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Promises(u8);
+pub struct Promises(u32);
 
 impl Promises {
     /// No promise at all.
@@ -67,7 +112,7 @@ impl Promises {
     /// These and one more.
     #[must_use]
     pub const fn with(self, promise: Promise) -> Promises {
-        Promises(self.0 | promise as u8)
+        Promises(self.0 | promise as u32)
     }
 
     /// These and all of those.
@@ -79,12 +124,12 @@ impl Promises {
     /// These but one.
     #[must_use]
     pub const fn without(self, promise: Promise) -> Promises {
-        Promises(self.0 & !(promise as u8))
+        Promises(self.0 & !(promise as u32))
     }
 
     /// Whether this one is among them.
     pub const fn has(self, promise: Promise) -> bool {
-        self.0 & promise as u8 != 0
+        self.0 & promise as u32 != 0
     }
 
     /// They, one by one.
@@ -98,5 +143,27 @@ impl std::fmt::Display for Promises {
         let names: Vec<&str> = self.iter().map(Promise::name).collect();
         f.write_str(if names.is_empty() { "none" } else { "" })?;
         f.write_str(&names.join(", "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_promise_is_one_of_its_own_and_has_a_word_of_its_own() {
+        let mut all = Promises::NONE;
+        for promise in Promise::ALL {
+            assert!(!all.has(promise), "{promise:?} shares a bit");
+            all = all.with(promise);
+        }
+        assert_eq!(all.iter().count(), Promise::ALL.len());
+        for promise in Promise::ALL {
+            let rest = all.without(promise);
+            assert!(!rest.has(promise) && rest.and(Promises::NONE.with(promise)) == all, "{promise:?}");
+        }
+        let mut names = Promise::ALL.map(Promise::name);
+        names.sort_unstable();
+        assert!(names.windows(2).all(|pair| pair[0] != pair[1]), "{names:?}");
     }
 }
