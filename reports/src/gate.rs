@@ -25,6 +25,12 @@ pub struct Gate {
     /// Metrics that it does not hold, each with the reason.
     #[serde(default)]
     pub without: BTreeMap<String, String>,
+    /// The metrics that it holds, each with all below it: `requests` holds `requests.write` too. All, if none is named.
+    #[serde(default)]
+    pub metrics: Vec<String>,
+    /// Metrics that are held to a limit, and not to what they were: by row, then by name.
+    #[serde(default)]
+    pub at_most: BTreeMap<String, BTreeMap<String, u64>>,
     /// The share by which a near-exact metric may grow, or the least difference in time that matters.
     #[serde(default)]
     pub tolerance: Option<f64>,
@@ -137,17 +143,49 @@ pub fn otherwise(baseline: &Baseline, depends: &BTreeMap<String, String>) -> BTr
 
 /// How many metrics a baseline holds for these rows.
 pub fn metrics(gate: &Gate, baseline: &Baseline) -> usize {
-    held(gate, &baseline.values).values().map(BTreeMap::len).sum()
+    let limits = |row: &String| limit(gate, row).count();
+    held(gate, &baseline.values).iter().map(|(row, metrics)| metrics.len() + limits(row)).sum()
 }
 
-/// Leaves only what a gate holds.
+/// Leaves only what a gate holds to what it was.
 pub fn held(gate: &Gate, values: &Values) -> Values {
-    let holds = |metric: &String| !gate.without.contains_key(metric);
     values
         .iter()
         .filter(|(row, _)| !gate.without_rows.contains_key(*row))
         .map(|(row, metrics)| {
-            (row.clone(), metrics.iter().filter(|(metric, _)| holds(metric)).map(|(m, v)| (m.clone(), *v)).collect())
+            let held = metrics.iter().filter(|(metric, _)| holds(gate, row, metric));
+            (row.clone(), held.map(|(m, v)| (m.clone(), *v)).collect())
+        })
+        .collect()
+}
+
+/// Whether a gate holds that metric of that row to what it was.
+fn holds(gate: &Gate, row: &str, metric: &str) -> bool {
+    let below =
+        |name: &String| metric.strip_prefix(name.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+    let named = gate.metrics.is_empty() || gate.metrics.iter().any(below);
+    named && !gate.without.contains_key(metric) && !limit(gate, row).any(|(name, _)| name == metric)
+}
+
+/// The limits of a row.
+fn limit<'a>(gate: &'a Gate, row: &str) -> impl Iterator<Item = (&'a String, &'a u64)> {
+    gate.at_most.get(row).into_iter().flatten()
+}
+
+/// What is beyond its limit. What was not counted at all has not happened.
+fn beyond(gate: &Gate, values: &Values) -> Vec<Finding> {
+    let of = |row: &String, metric: &String| values[row].get(metric).copied().unwrap_or(0);
+    let limits = values.keys().flat_map(|row| limit(gate, row).map(move |(metric, most)| (row, metric, *most)));
+    limits
+        .map(|(row, metric, most)| (row, metric, most, of(row, metric)))
+        .filter(|(.., most, is)| is > most)
+        .map(|(row, metric, most, is)| Finding {
+            row: row.clone(),
+            metric: metric.clone(),
+            was: Some(most),
+            is: Some(is),
+            fails: true,
+            note: "more than it may be, whatever it was".to_owned(),
         })
         .collect()
 }
@@ -155,7 +193,7 @@ pub fn held(gate: &Gate, values: &Values) -> Values {
 /// What changed. `again` are the same values, measured some more times: what then is as it was is not somebody's change
 /// but chance, and is told without failing.
 pub fn check(gate: &Gate, baseline: &Baseline, values: &Values, again: &[Values]) -> Vec<Finding> {
-    let mut findings = Vec::new();
+    let mut findings = beyond(gate, values);
     let values = held(gate, values);
     let blessed = baseline.values.keys().filter(|row| !gate.without_rows.contains_key(*row));
     for row in values.keys().chain(blessed).collect::<BTreeSet<_>>() {
@@ -164,7 +202,7 @@ pub fn check(gate: &Gate, baseline: &Baseline, values: &Values, again: &[Values]
         let is = values.get(row).unwrap_or(&empty);
         for metric in was.keys().chain(is.keys()).collect::<BTreeSet<_>>() {
             let unsteady = baseline.unsteady.get(row).is_some_and(|metrics| metrics.contains(metric));
-            if unsteady || gate.without.contains_key(metric) {
+            if unsteady || !holds(gate, row, metric) {
                 continue;
             }
             let (was, is) = (was.get(metric).copied(), is.get(metric).copied());
@@ -267,6 +305,25 @@ mod tests {
         was.values.insert("restore/tar".into(), [("calls.read".to_owned(), 1)].into());
         let is = values(&[("calls.futex", 9), ("calls.brk", 3)]);
         assert!(check(&gate, &was, &is, &[]).is_empty());
+    }
+
+    #[test]
+    fn a_gate_may_hold_some_metrics_alone_and_some_to_a_limit() {
+        let mut gate = gate("exact");
+        gate.metrics = vec!["requests".into()];
+        gate.at_most.insert("codecs/gzip".into(), [("requests.write".to_owned(), 5)].into());
+        let was = baseline(&[("requests", 600), ("requests.lookup", 200), ("requestsandmore", 1), ("calls.read", 5)]);
+        let found = |metrics: &[(&str, u64)]| {
+            let found = check(&gate, &was, &values(metrics), &[]);
+            found.into_iter().map(|one| (one.metric, one.fails)).collect::<Vec<_>>()
+        };
+        let as_it_was = [("requests", 600), ("requests.lookup", 200)];
+        assert_eq!(found(&as_it_was), []);
+        assert_eq!(found(&[as_it_was.as_slice(), &[("requests.write", 5), ("calls.read", 7)]].concat()), []);
+        let more = [as_it_was.as_slice(), &[("requests.write", 6)]].concat();
+        assert_eq!(found(&more), [("requests.write".to_owned(), true)]);
+        assert_eq!(found(&[("requests", 601), ("requests.lookup", 200)]), [("requests".to_owned(), true)]);
+        assert_eq!(metrics(&gate, &was), 3);
     }
 
     #[test]

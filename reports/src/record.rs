@@ -186,6 +186,13 @@ pub struct Reading {
 /// The name under which system calls are absent.
 pub const CALLS: &str = "calls";
 
+/// Requests to a server, as it counts them itself: this is the sum of those that somebody waits for, and `requests.KIND`
+/// is each kind.
+pub const REQUESTS: &str = "requests";
+
+/// Kinds that nobody waits for: the kernel sends them when it likes.
+const WHEN_IT_LIKES: [&str; 3] = ["requests.forget", "requests.release", "requests.releasedir"];
+
 /// Counts that chance has no part in.
 pub const EXACT: [&str; 4] = ["allocations", "allocated_bytes", "bytes_read", "bytes_written"];
 
@@ -211,14 +218,18 @@ impl Counts {
         self.values.get(name)?.present().copied()
     }
 
-    /// What is the same in every run of the same work: system calls as `calls.NAME`, and all other counts but those
-    /// that chance or the machine has a part in.
+    /// What is the same in every run of the same work: system calls as `calls.NAME`, requests to a server, and all other
+    /// counts but those that chance or the machine has a part in.
     pub fn exact(&self) -> BTreeMap<String, u64> {
         let calls = self.calls.present().into_iter().flat_map(|calls| {
             let named = calls.by_name.iter().map(|(name, count)| (format!("calls.{name}"), *count));
             named.chain((calls.others > 0).then(|| ("calls.others".to_owned(), calls.others)))
         });
-        let values = self.values.iter().filter(|(name, _)| EXACT.contains(&name.as_str()));
+        let asked = |name: &str| {
+            let kind = name.strip_prefix(REQUESTS).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+            kind && !WHEN_IT_LIKES.contains(&name)
+        };
+        let values = self.values.iter().filter(|(name, _)| EXACT.contains(&name.as_str()) || asked(name));
         calls.chain(values.filter_map(|(name, value)| Some((name.clone(), *value.present()?)))).collect()
     }
 
