@@ -72,6 +72,10 @@ pub struct Judgement {
 
 /// More disturbed blocks than this share, and a reader is told.
 const NOISY: f64 = 0.5;
+/// What one round trip to a row's server took, where it has one, in nanoseconds.
+const TRIP: &str = "round_trip_ns";
+/// Trips further apart than this make a ratio one of trips.
+const TRIPS_APART: f64 = 2.0;
 /// A row that waits less often than this a pair does not wait.
 const WAITS: f64 = 1.0;
 
@@ -179,12 +183,14 @@ fn entry(session: &Session, at: usize, told: &Told, void: bool, corrected: &Corr
         Standing::Undecided { more, .. } if !void => more,
         _ => None,
     };
-    let verdict = read.without.as_ref().map_or(verdict, |why| format!("cannot be compared: {why}"));
+    let apart = trips_apart(read);
+    let verdict = read.without.as_ref().or(apart.as_ref()).map_or(verdict, |why| format!("cannot be compared: {why}"));
+    let shown = |interval: Option<Interval>| interval.filter(|_| apart.is_none()).map(Bounds::from);
     Judged {
         name: entry.name(),
         verdict,
-        takes: interval_of(&standing).map(Bounds::from),
-        cpu_takes: ranks::interval(&cpu, 1.0 - session.header.chance).map(Bounds::from),
+        takes: shown(interval_of(&standing)),
+        cpu_takes: shown(ranks::interval(&cpu, 1.0 - session.header.chance)),
         pairs: pairs.len(),
         more,
         band: entry.band,
@@ -201,6 +207,22 @@ fn interval_of(standing: &Standing) -> Option<Interval> {
         Standing::Decided { interval, .. } => Some(*interval),
         Standing::GoOn { interval, .. } | Standing::Undecided { interval, .. } => *interval,
     }
+}
+
+/// Where both sides asked a server, and the way there was not the same: what differs between them is then where they
+/// ran, and not what they did.
+fn trips_apart(read: &Read) -> Option<String> {
+    let trips = read.counts.each_ref().map(|counts| counts.as_ref().and_then(|counts| counts.number(TRIP)));
+    let [Some(a), Some(b)] = trips.map(|trip| trip.filter(|trip| *trip > 0)) else { return None };
+    let apart = a.max(b) as f64 / a.min(b) as f64;
+    (apart > TRIPS_APART).then(|| {
+        format!(
+            "a round trip to its server takes A {:.1} µs and B {:.1} µs, so a ratio says where they ran, and not what \
+             they did: compare rows of one placement",
+            a as f64 / 1e3,
+            b as f64 / 1e3
+        )
+    })
 }
 
 fn lost(had: &[String], has: &[String]) -> Vec<String> {

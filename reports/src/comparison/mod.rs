@@ -255,6 +255,7 @@ fn take(session: &mut Session, line: Line) -> Result<(), String> {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::record::Counted;
     use crate::stats::chance::Chance;
 
     pub(crate) fn session(entries: &[(&str, f64, f64)]) -> Session {
@@ -321,6 +322,27 @@ pub(crate) mod tests {
         assert_eq!(verdicts, expected);
         let slow = judged.entries[0].takes.unwrap();
         assert!(slow.low > 1.04 && slow.high < 1.06, "{slow:?}");
+    }
+
+    #[test]
+    fn rows_whose_way_to_a_server_differs_have_no_ratio() {
+        let verdict = |trips: [Option<u64>; 2]| {
+            let mut session = session(&[("slow", 0.05, 0.01)]);
+            session.read[0].counts = trips.map(|trip| {
+                let trip = trip.map(|ns| ("round_trip_ns".to_owned(), Counted::Present(ns)));
+                Some(Counts { values: trip.into_iter().collect(), ..Counts::default() })
+            });
+            let judged = judge(&session).entries.remove(0);
+            (judged.verdict, judged.takes.is_some(), judged.cpu_takes.is_some())
+        };
+        for near in [[Some(3000), Some(5999)], [Some(3000), None], [None, Some(40_000)], [Some(0), Some(3000)]] {
+            assert_eq!(verdict(near).0, "slower", "{near:?}");
+        }
+        for far in [[Some(3000), Some(6001)], [Some(40_000), Some(3000)]] {
+            let (told, takes, cpu) = verdict(far);
+            assert!(told.starts_with("cannot be compared: a round trip"), "{told}");
+            assert!(told.contains("3.0 µs") && !takes && !cpu, "{told}");
+        }
     }
 
     #[test]
