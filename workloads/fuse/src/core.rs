@@ -2,18 +2,25 @@
 
 use crate::backing::Backing;
 use crate::bounded::Bounded;
-use crate::knobs::{Data, Held, Knobs};
+use crate::knobs::{Data, Held, Knobs, Privileges};
 use crate::nodes::{Change, New, Node, Nodes};
 use crate::vectors::Vectors;
 use crate::watch::Watch;
 use anyhow::{Context, Result};
 use blocks::{Ino, Locks, ROOT, Shape, Store, Tree, read_all, tree};
-use fuser::{Errno, FileAttr, FileType};
+use fuser::{Errno, FileAttr, FileType, RenameFlags};
+use std::collections::BTreeMap;
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
 use technique::Lap;
+
+/// The longest name, as every file system has it.
+const LONGEST: usize = 255;
+/// Where a directory's own names lie: those in it come after.
+const OWN_NAMES: u64 = 2;
 
 /// Names, nodes and bytes.
 pub(crate) struct Core {
@@ -40,7 +47,7 @@ impl Core {
             }
         };
         if let Some(capacity) = knobs.capacity {
-            store = Arc::new(Bounded::new(store, capacity));
+            store = Arc::new(Bounded::new(store, capacity, knobs.late));
         }
         let tree = tree(Shape::Nested, if knobs.threads > 1 { Locks::Sharded } else { Locks::Global });
         Ok(Core { knobs, tree, nodes: Nodes::new(), store, backing, watch: Watch::default() })
@@ -63,12 +70,14 @@ impl Core {
 
     /// The node of that name, of which the kernel is told once more.
     pub(crate) fn look_up(&self, parent: Ino, name: &[u8]) -> Result<FileAttr, Errno> {
+        fitting(name)?;
         let ino = self.tree.find(parent, name).ok_or(Errno::ENOENT)?;
         Ok(self.attr(ino, &self.nodes.look_up(ino)?))
     }
 
     /// Makes a node of that name, of which the kernel is told.
     pub(crate) fn make(&self, parent: Ino, name: &[u8], new: New, lap: &mut Lap) -> Result<FileAttr, Errno> {
+        fitting(name)?;
         self.nodes.get(parent)?;
         let ino = self.tree.make(parent, name).map_err(|_| Errno::EEXIST)?;
         self.nodes.add(ino, parent, new);
@@ -89,8 +98,22 @@ impl Core {
         self.lost(ino, parent)
     }
 
-    /// Gives a node another name, in the place of whoever has it.
-    pub(crate) fn rename(&self, from: (Ino, &[u8]), to: (Ino, &[u8]), lap: &mut Lap) -> Result<(), Errno> {
+    /// Gives a node another name, in the place of whoever has it. Of `renameat2`'s flags one is known: that nobody may
+    /// have it.
+    pub(crate) fn rename(
+        &self,
+        from: (Ino, &[u8]),
+        to: (Ino, &[u8]),
+        flags: RenameFlags,
+        lap: &mut Lap,
+    ) -> Result<(), Errno> {
+        fitting(to.1)?;
+        if !(flags - RenameFlags::RENAME_NOREPLACE).is_empty() {
+            return Err(Errno::EINVAL);
+        }
+        if flags.contains(RenameFlags::RENAME_NOREPLACE) && self.tree.find(to.0, to.1).is_some() {
+            return Err(Errno::EEXIST);
+        }
         let ino = self.tree.find(from.0, from.1).ok_or(Errno::ENOENT)?;
         if let Some(there) = self.tree.find(to.0, to.1) {
             if there == ino {
@@ -112,6 +135,7 @@ impl Core {
 
     /// Gives a node one more name.
     pub(crate) fn link(&self, ino: Ino, parent: Ino, name: &[u8]) -> Result<FileAttr, Errno> {
+        fitting(name)?;
         self.tree.link(ino, parent, name).map_err(|_| Errno::EEXIST)?;
         self.nodes.with(parent, Node::written)?;
         self.nodes.with(ino, |node| {
@@ -122,7 +146,11 @@ impl Core {
     }
 
     /// Changes a node, and its length.
-    pub(crate) fn change(&self, ino: Ino, change: &Change, size: Option<u64>, kill: bool) -> Result<FileAttr, Errno> {
+    pub(crate) fn change(&self, ino: Ino, change: &Change, size: Option<u64>) -> Result<FileAttr, Errno> {
+        // Only a kernel that was told so leaves this to the server; it names no mode then.
+        let kill = self.knobs.privileges == Privileges::Dropped
+            && (size.is_some() || change.uid.is_some() || change.gid.is_some())
+            && change.mode.is_none();
         if let Some(size) = size {
             self.store.resize(ino, size).map_err(errno)?;
         }
@@ -145,12 +173,100 @@ impl Core {
     /// Puts bytes into a file.
     pub(crate) fn write(&self, ino: Ino, at: u64, bytes: &[u8], kill: bool, lap: &mut Lap) -> Result<(), Errno> {
         self.store.write(ino, at, bytes, lap).map_err(errno)?;
+        // Past the page cache, the kernel leaves this to the server, whatever was agreed on.
+        let kill = kill && self.knobs.privileges != Privileges::Kept;
         self.nodes.with(ino, |node| {
             node.written();
             if kill {
                 node.drop_privileges();
             }
         })
+    }
+
+    /// Makes room for bytes of a file, which then are zero. Holes are not made here.
+    pub(crate) fn allocate(&self, ino: Ino, at: u64, len: u64, mode: i32) -> Result<(), Errno> {
+        const KEEP_SIZE: i32 = 1;
+        if mode & !KEEP_SIZE != 0 {
+            return Err(Errno::EOPNOTSUPP);
+        }
+        let end = at.checked_add(len).ok_or(Errno::EFBIG)?;
+        if mode == 0 && end > self.store.len(ino) {
+            self.change(ino, &Change::default(), Some(end))?;
+        }
+        Ok(())
+    }
+
+    /// Waits until a file is stored as safely as its store makes anything.
+    pub(crate) fn sync(&self, ino: Ino, lap: &mut Lap) -> Result<(), Errno> {
+        if self.knobs.syncs { self.store.sync(ino, lap).map_err(errno) } else { Err(Errno::ENOSYS) }
+    }
+
+    /// Somebody closes a file, and waits.
+    pub(crate) fn flush(&self, ino: Ino, lap: &mut Lap) -> Result<(), Errno> {
+        if self.knobs.flush { self.store.closed(ino, lap).map_err(errno) } else { Err(Errno::ENOSYS) }
+    }
+
+    /// A file was closed, and nobody waits any more.
+    pub(crate) fn release(&self, ino: Ino, lap: &mut Lap) -> Result<(), Errno> {
+        if self.knobs.flush { Ok(()) } else { self.store.closed(ino, lap).map_err(errno) }
+    }
+
+    /// What lies in a directory after that place of its listing: each with its place, which stays whatever comes and
+    /// goes meanwhile.
+    pub(crate) fn list(&self, ino: Ino, after: u64) -> Vec<(u64, Vec<u8>, Ino, FileType)> {
+        let own = [(1, "."), (OWN_NAMES, "..")].map(|(at, name)| (at, name.as_bytes().to_vec(), ino));
+        let names = self.tree.list(ino).into_iter().map(|(name, of)| (cookie(&name), name, of));
+        let mut all: Vec<(u64, Vec<u8>, Ino)> = own.into_iter().chain(names).filter(|(at, ..)| *at > after).collect();
+        all.sort_unstable();
+        // Who has vanished meanwhile is left out.
+        all.into_iter().filter_map(|(at, name, of)| Some((at, name, of, self.nodes.get(of).ok()?.kind))).collect()
+    }
+
+    /// What is noted beside a node under that name. A server that is not to be asked for capabilities cannot be asked
+    /// for this either.
+    pub(crate) fn label(&self, ino: Ino, name: &[u8]) -> Result<Vec<u8>, Errno> {
+        self.labels(ino, |labels| labels.get(name).cloned().ok_or(Errno::ENODATA))
+    }
+
+    /// Notes something beside a node: where nothing is noted yet, or where something is, if `flags` say so.
+    pub(crate) fn set_label(&self, ino: Ino, name: &[u8], value: &[u8], flags: i32) -> Result<(), Errno> {
+        const CREATE: i32 = 1;
+        const REPLACE: i32 = 2;
+        // Access lists would be kept and never looked at.
+        if name.starts_with(b"system.") {
+            return Err(Errno::EOPNOTSUPP);
+        }
+        self.labels(ino, |labels| match (labels.contains_key(name), flags) {
+            (true, CREATE) => Err(Errno::EEXIST),
+            (false, REPLACE) => Err(Errno::ENODATA),
+            _ => {
+                labels.insert(name.to_vec(), value.to_vec());
+                Ok(())
+            }
+        })?;
+        self.nodes.with(ino, |node| node.change(&Change::default()))
+    }
+
+    /// Under which names something is noted, each with a zero after it.
+    pub(crate) fn list_labels(&self, ino: Ino) -> Result<Vec<u8>, Errno> {
+        self.labels(ino, |labels| Ok(labels.keys().flat_map(|name| [name.as_slice(), b"\0"].concat()).collect()))
+    }
+
+    /// Takes such a note away.
+    pub(crate) fn remove_label(&self, ino: Ino, name: &[u8]) -> Result<(), Errno> {
+        self.labels(ino, |labels| labels.remove(name).map(drop).ok_or(Errno::ENODATA))?;
+        self.nodes.with(ino, |node| node.change(&Change::default()))
+    }
+
+    fn labels<R>(
+        &self,
+        ino: Ino,
+        with: impl FnOnce(&mut BTreeMap<Vec<u8>, Vec<u8>>) -> Result<R, Errno>,
+    ) -> Result<R, Errno> {
+        if self.knobs.privileges == Privileges::Refused {
+            return Err(Errno::ENOSYS);
+        }
+        self.nodes.with(ino, |node| with(&mut node.labels))?
     }
 
     /// The kernel has forgotten a node so often.
@@ -185,6 +301,17 @@ impl Core {
         }
         Ok(())
     }
+}
+
+/// The kernel lets longer names pass than it tells anybody of.
+fn fitting(name: &[u8]) -> Result<(), Errno> {
+    if name.len() > LONGEST { Err(Errno::ENAMETOOLONG) } else { Ok(()) }
+}
+
+/// Where a name stands in a listing: whatever comes and goes meanwhile, it stays there.
+fn cookie(name: &[u8]) -> u64 {
+    let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(name);
+    (hash >> 1).max(OWN_NAMES + 1)
 }
 
 /// What the kernel is told of an error.

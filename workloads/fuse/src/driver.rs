@@ -3,7 +3,7 @@
 
 use anyhow::{Context, Result, ensure};
 use fixtures::tree::{Kind, scan};
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, openat, statat};
+use rustix::fs::{Advice, AtFlags, CWD, Mode, OFlags, openat, statat};
 use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -72,6 +72,18 @@ impl Plan {
             }
             close(file, path)?;
             lap.mark(CLOSE);
+        }
+        Ok(())
+    }
+
+    /// Has the kernel forget what is in the files.
+    pub fn forget(&self, root: &File) -> Result<()> {
+        for (path, _) in &self.files {
+            let about = || format!("forgetting {}", path.display());
+            let file = openat(root, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).with_context(about)?;
+            // Only what is stored is forgotten.
+            rustix::fs::fsync(&file).with_context(about)?;
+            rustix::fs::fadvise(&file, 0, None, Advice::DontNeed).with_context(about)?;
         }
         Ok(())
     }

@@ -1,7 +1,8 @@
 //! The kernel's requests, each answered from the core. What a knob says is not answered, the kernel stops asking for.
 
 use crate::core::{Core, errno};
-use crate::knobs::{Data, Privileges};
+use crate::follow::follow;
+use crate::knobs::{Data, Privileges, Transport};
 use crate::nodes::{Change, New};
 use crate::vectors::lock;
 use crate::watch::Request as Asked;
@@ -15,7 +16,6 @@ use fuser::{
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fs::File;
-use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::io::{Error, Result};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -26,8 +26,6 @@ use technique::phase::{ACQUIRE, CLOSE, COPY, RECORD, TIMES};
 const FIRST: Generation = Generation(0);
 /// Nothing is kept for who has a file open: all have the same handle.
 const HANDLE: FileHandle = FileHandle(0);
-/// Where a directory's own names lie: those in it come after.
-const OWN_NAMES: u64 = 2;
 
 /// Answers the kernel.
 pub(crate) struct Mounted {
@@ -77,6 +75,13 @@ impl Mounted {
         }
     }
 
+    /// Goes where the client is, if that is wanted.
+    fn follow(&self, request: &Request) {
+        if self.core.knobs.follows {
+            follow(request.pid());
+        }
+    }
+
     fn entry(&self, made: std::result::Result<FileAttr, Errno>, reply: ReplyEntry) {
         match made {
             Ok(attr) => reply.entry(&self.lifetime, &attr, FIRST),
@@ -96,10 +101,14 @@ fn new(request: &Request, kind: FileType, mode: u32) -> New {
     New { kind, mode, rdev: 0, uid: request.uid(), gid: request.gid(), target: None }
 }
 
-/// Where a name stands in a listing: whatever comes and goes meanwhile, it stays there.
-fn cookie(name: &[u8]) -> u64 {
-    let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(name);
-    (hash >> 1).max(OWN_NAMES + 1)
+/// Tells a label, or only how long it is to who has no room yet.
+fn label(found: std::result::Result<Vec<u8>, Errno>, room: u32, reply: ReplyXattr) {
+    match found.map(|bytes| (u32::try_from(bytes.len()).unwrap_or(u32::MAX), bytes)) {
+        Ok((len, _)) if room == 0 => reply.size(len),
+        Ok((len, _)) if len > room => reply.error(Errno::ERANGE),
+        Ok((_, bytes)) => reply.data(&bytes),
+        Err(error) => reply.error(error),
+    }
 }
 
 impl Filesystem for Mounted {
@@ -109,7 +118,7 @@ impl Filesystem for Mounted {
         if !knobs.opens {
             wanted |= InitFlags::FUSE_NO_OPEN_SUPPORT | InitFlags::FUSE_NO_OPENDIR_SUPPORT;
         }
-        if knobs.privileges == Privileges::Dropped {
+        if matches!(knobs.privileges, Privileges::Dropped | Privileges::Kept) {
             wanted |= InitFlags::FUSE_HANDLE_KILLPRIV_V2;
         }
         match knobs.data {
@@ -120,13 +129,17 @@ impl Filesystem for Mounted {
             }
             Data::Cached | Data::Direct => {}
         }
+        if knobs.transport == Transport::Rings {
+            wanted |= InitFlags::FUSE_OVER_IO_URING;
+        }
         let lacks = |lacks: InitFlags| Error::other(format!("this kernel's FUSE has no {lacks:?}"));
         config.add_capabilities(wanted).map_err(lacks)?;
         config.set_max_write(knobs.max_write).map_err(|most| Error::other(format!("max_write is at most {most}")))?;
         Ok(())
     }
 
-    fn lookup(&self, _: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
+    fn lookup(&self, request: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
+        self.follow(request);
         self.core.watch.turn(Asked::Lookup, |lap| {
             let found = self.core.look_up(parent.0, name.as_bytes());
             lap.mark(RECORD);
@@ -171,12 +184,8 @@ impl Filesystem for Mounted {
         reply: ReplyAttr,
     ) {
         self.core.watch.turn(Asked::Setattr, |_| {
-            // Only a kernel that was told so leaves this to the server; it names no mode then.
-            let kill = self.core.knobs.privileges == Privileges::Dropped
-                && (size.is_some() || uid.is_some() || gid.is_some())
-                && mode.is_none();
             let change = Change { mode, uid, gid, atime, mtime, ctime };
-            match self.core.change(ino.0, &change, size, kill) {
+            match self.core.change(ino.0, &change, size) {
                 Ok(attr) => reply.attr(&self.lifetime, &attr),
                 Err(error) => reply.error(error),
             }
@@ -193,14 +202,7 @@ impl Filesystem for Mounted {
 
     fn mknod(&self, request: &Request, parent: INodeNo, name: &OsStr, mode: u32, _: u32, rdev: u32, reply: ReplyEntry) {
         self.core.watch.turn(Asked::Mknod, |lap| {
-            let kind = match mode & 0o170_000 {
-                0o010_000 => FileType::NamedPipe,
-                0o020_000 => FileType::CharDevice,
-                0o060_000 => FileType::BlockDevice,
-                0o140_000 => FileType::Socket,
-                _ => FileType::RegularFile,
-            };
-            let new = New { rdev, ..new(request, kind, mode) };
+            let new = New::of(mode, rdev, (request.uid(), request.gid()));
             let entry = self.core.make(parent.0, name.as_bytes(), new, lap);
             lap.mark(RECORD);
             self.entry(entry, reply);
@@ -241,15 +243,7 @@ impl Filesystem for Mounted {
     ) {
         self.core.watch.turn(Asked::Rename, |lap| {
             let (from, to) = ((parent.0, name.as_bytes()), (newparent.0, newname.as_bytes()));
-            let taken = flags.contains(RenameFlags::RENAME_NOREPLACE) && self.core.tree.find(to.0, to.1).is_some();
-            let renamed = if !(flags - RenameFlags::RENAME_NOREPLACE).is_empty() {
-                Err(Errno::EINVAL)
-            } else if taken {
-                Err(Errno::EEXIST)
-            } else {
-                self.core.rename(from, to, lap)
-            };
-            done(renamed, reply);
+            done(self.core.rename(from, to, flags, lap), reply);
         });
     }
 
@@ -317,7 +311,7 @@ impl Filesystem for Mounted {
 
     fn write(
         &self,
-        _: &Request,
+        request: &Request,
         ino: INodeNo,
         _: FileHandle,
         at: u64,
@@ -327,8 +321,8 @@ impl Filesystem for Mounted {
         _: Option<LockOwner>,
         reply: ReplyWrite,
     ) {
+        self.follow(request);
         self.core.watch.turn(Asked::Write, |lap| {
-            // Past the page cache, the kernel leaves this to the server, whatever was agreed on.
             let kill = flags.contains(WriteFlags::FUSE_WRITE_KILL_SUIDGID);
             let written = self.core.write(ino.0, at, bytes, kill, lap);
             lap.mark(TIMES);
@@ -341,10 +335,7 @@ impl Filesystem for Mounted {
 
     fn flush(&self, _: &Request, ino: INodeNo, _: FileHandle, _: LockOwner, reply: ReplyEmpty) {
         self.core.watch.turn(Asked::Flush, |lap| {
-            if !self.core.knobs.flush {
-                return reply.error(Errno::ENOSYS);
-            }
-            let closed = self.core.store.closed(ino.0, lap).map_err(errno);
+            let closed = self.core.flush(ino.0, lap);
             lap.mark(CLOSE);
             done(closed, reply);
         });
@@ -362,13 +353,12 @@ impl Filesystem for Mounted {
     ) {
         self.core.watch.turn(Asked::Release, |lap| {
             self.unpass(ino.0);
-            let closed = if self.core.knobs.flush { Ok(()) } else { self.core.store.closed(ino.0, lap) };
-            done(closed.map_err(errno), reply);
+            done(self.core.release(ino.0, lap), reply);
         });
     }
 
     fn fsync(&self, _: &Request, ino: INodeNo, _: FileHandle, _: bool, reply: ReplyEmpty) {
-        self.core.watch.turn(Asked::Fsync, |lap| done(self.core.store.sync(ino.0, lap).map_err(errno), reply));
+        self.core.watch.turn(Asked::Fsync, |lap| done(self.core.sync(ino.0, lap), reply));
     }
 
     fn opendir(&self, _: &Request, _: INodeNo, _: OpenFlags, reply: ReplyOpen) {
@@ -383,14 +373,8 @@ impl Filesystem for Mounted {
 
     fn readdir(&self, _: &Request, ino: INodeNo, _: FileHandle, after: u64, mut reply: ReplyDirectory) {
         self.core.watch.turn(Asked::Readdir, |_| {
-            let own = [(1, "."), (OWN_NAMES, "..")].map(|(at, name)| (at, name.as_bytes().to_vec(), ino.0));
-            let names = self.core.tree.list(ino.0).into_iter().map(|(name, of)| (cookie(&name), name, of));
-            let mut all: Vec<(u64, Vec<u8>, u64)> = own.into_iter().chain(names).collect();
-            all.sort_unstable();
-            for (at, name, of) in all.into_iter().filter(|(at, ..)| *at > after) {
-                // Who has vanished meanwhile is left out.
-                let Ok(node) = self.core.nodes.get(of) else { continue };
-                if reply.add(INodeNo(of), at, node.kind, OsStr::from_bytes(&name)) {
+            for (at, name, of, kind) in self.core.list(ino.0, after) {
+                if reply.add(INodeNo(of), at, kind, OsStr::from_bytes(&name)) {
                     break;
                 }
             }
@@ -403,39 +387,39 @@ impl Filesystem for Mounted {
     }
 
     fn fsyncdir(&self, _: &Request, ino: INodeNo, _: FileHandle, _: bool, reply: ReplyEmpty) {
-        self.core.watch.turn(Asked::Fsyncdir, |lap| done(self.core.store.sync(ino.0, lap).map_err(errno), reply));
+        self.core.watch.turn(Asked::Fsyncdir, |lap| done(self.core.sync(ino.0, lap), reply));
     }
 
     fn statfs(&self, _: &Request, _: INodeNo, reply: ReplyStatfs) {
         self.core.watch.turn(Asked::Statfs, |_| reply.statfs(1 << 30, 1 << 29, 1 << 29, 0, 0, 4096, 255, 4096));
     }
 
-    fn getxattr(&self, _: &Request, _: INodeNo, _: &OsStr, _: u32, reply: ReplyXattr) {
-        self.core.watch.turn(Asked::Getxattr, |_| {
-            reply.error(if self.core.knobs.privileges == Privileges::Refused { Errno::ENOSYS } else { Errno::ENODATA });
+    fn getxattr(&self, _: &Request, ino: INodeNo, name: &OsStr, room: u32, reply: ReplyXattr) {
+        self.core.watch.turn(Asked::Getxattr, |_| label(self.core.label(ino.0, name.as_bytes()), room, reply));
+    }
+
+    fn listxattr(&self, _: &Request, ino: INodeNo, room: u32, reply: ReplyXattr) {
+        self.core.watch.turn(Asked::Listxattr, |_| label(self.core.list_labels(ino.0), room, reply));
+    }
+
+    fn setxattr(&self, _: &Request, ino: INodeNo, name: &OsStr, value: &[u8], flags: i32, _: u32, reply: ReplyEmpty) {
+        self.core.watch.turn(Asked::Setxattr, |_| {
+            done(self.core.set_label(ino.0, name.as_bytes(), value, flags), reply);
         });
+    }
+
+    fn removexattr(&self, _: &Request, ino: INodeNo, name: &OsStr, reply: ReplyEmpty) {
+        self.core.watch.turn(Asked::Removexattr, |_| done(self.core.remove_label(ino.0, name.as_bytes()), reply));
+    }
+
+    fn fallocate(&self, _: &Request, ino: INodeNo, _: FileHandle, at: u64, len: u64, mode: i32, reply: ReplyEmpty) {
+        self.core.watch.turn(Asked::Fallocate, |_| done(self.core.allocate(ino.0, at, len, mode), reply));
     }
 
     // What follows is not offered here. A kernel that was told so once does not ask again.
 
-    fn setxattr(&self, _: &Request, _: INodeNo, _: &OsStr, _: &[u8], _: i32, _: u32, reply: ReplyEmpty) {
-        self.core.watch.turn(Asked::Setxattr, |_| reply.error(Errno::ENOSYS));
-    }
-
-    fn listxattr(&self, _: &Request, _: INodeNo, _: u32, reply: ReplyXattr) {
-        self.core.watch.turn(Asked::Listxattr, |_| reply.error(Errno::ENOSYS));
-    }
-
-    fn removexattr(&self, _: &Request, _: INodeNo, _: &OsStr, reply: ReplyEmpty) {
-        self.core.watch.turn(Asked::Removexattr, |_| reply.error(Errno::ENOSYS));
-    }
-
     fn access(&self, _: &Request, _: INodeNo, _: AccessFlags, reply: ReplyEmpty) {
         self.core.watch.turn(Asked::Access, |_| reply.error(Errno::ENOSYS));
-    }
-
-    fn fallocate(&self, _: &Request, _: INodeNo, _: FileHandle, _: u64, _: u64, _: i32, reply: ReplyEmpty) {
-        self.core.watch.turn(Asked::Fallocate, |_| reply.error(Errno::ENOSYS));
     }
 
     fn lseek(&self, _: &Request, _: INodeNo, _: FileHandle, _: i64, _: i32, reply: ReplyLseek) {

@@ -1,50 +1,59 @@
 //! The job: something is mounted before the clock starts; under it, a client works in it as if it were any directory.
 
 use crate::driver::{Plan, ask, open_root};
-use crate::knobs::{Held, Knobs, Place};
-use crate::native::{Native, NativeMount};
+use crate::knobs::{Knobs, Place};
+use crate::native::Native;
+use crate::peers::Peer;
+use crate::place::{Allowed, allowed, stay_on};
 use crate::server::Server;
+use crate::stack::Stack;
 use crate::watch::{ALL, is_waited_for, known};
 use anyhow::{Context, Result};
 use fixtures::tree::{Kind, hashed, scan};
-use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use technique::phase::{SETUP, SUBMIT};
-use technique::{Absent, Lap, Outcome, Phase, Promises, Site, Technique};
+use technique::{Lap, Outcome, Phase, Promises, Site, Technique};
 
 /// What the client does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Does {
+pub enum Does {
     /// Makes every file, writes it in pieces of so many bytes, and closes it.
     Create(usize),
     /// The same, and waits for each file until it is stored.
     CreateStored(usize),
     /// Reads back what was written before the clock started.
     ReadBack,
+    /// The same, after the kernel has forgotten what is in the files.
+    ReadCold,
     /// Asks how full the file system is, so often for each file: what one round trip costs.
     Ask(u64),
 }
 
 /// What it does it in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Where {
+pub enum Where {
     /// A file system of the kernel's.
     Native(Native),
     /// One that a server answers for.
     Served(Knobs),
     /// ext4 on a single file of a server's: names and small files never reach it.
     OnOneFile(Knobs),
+    /// One that somebody else's server answers for.
+    Peer(Peer),
 }
 
 /// A client in a file system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Job {
-    pub(crate) does: Does,
-    pub(crate) within: Where,
-    pub(crate) place: Place,
+pub struct Job {
+    /// What the client does.
+    pub does: Does,
+    /// In what.
+    pub within: Where,
+    /// Where both run.
+    pub place: Place,
 }
 
 /// A piece is what the kernel puts into a page.
@@ -52,19 +61,20 @@ const PIECE: usize = 4096;
 /// How many round trips say what one costs.
 const TRIPS: u32 = 200;
 
+/// What one round trip to the server cost in this very mount, in nanoseconds.
+const ROUND_TRIP: &str = "round_trip_ns";
+
 /// How often a server was asked for what.
 type Requests = BTreeMap<&'static str, u64>;
 /// The server's processor time stands among them. The harness sees it only of processes that have ended.
 const PROCESSOR: &str = "server_ns";
 
 /// What is mounted, and what is to be written. Fields are dropped in this order.
-pub(crate) struct Ready {
+pub struct Ready {
     root: Option<File>,
-    on_top: Option<NativeMount>,
-    server: Option<Server>,
-    _below: Option<NativeMount>,
+    stack: Stack,
     /// Where the thread was allowed to run before.
-    processors: CpuSet,
+    processors: Allowed,
     plan: Plan,
     trip_ns: u64,
     /// What the server had been asked for when the work began, and what it was asked for by the work.
@@ -80,25 +90,10 @@ impl Technique for Job {
         for dir in [&mount, &beside] {
             std::fs::create_dir(dir).with_context(|| format!("making {}", dir.display()))?;
         }
-        let processors = sched_getaffinity(None).context("asking where this may run")?;
+        let processors = allowed()?;
         let (own, others) = self.place.processors(&processors)?;
         let plan = Plan::of(&site.source)?;
-        let (mut on_top, mut server, mut below) = (None, None, None);
-        match &self.within {
-            Where::Native(kind) => on_top = Some(kind.mount(&mount, &beside, site.tally.bytes)?),
-            Where::Served(knobs) => {
-                if knobs.store == Held::Files {
-                    below = Some(Native::Tmpfs.mount(&beside, &mount, 0)?);
-                }
-                server = Some(Server::start(knobs, &mount, &beside, others)?);
-            }
-            Where::OnOneFile(knobs) => {
-                let under = site.target.join("under");
-                std::fs::create_dir(&under).with_context(|| format!("making {}", under.display()))?;
-                server = Some(Server::start(knobs, &under, &beside, others)?);
-                on_top = Some(NativeMount::ext4_on(&under.join("image"), &mount, site.tally.bytes)?);
-            }
-        }
+        let stack = self.within.mount(&mount, &beside, site.tally.bytes, others)?;
         if let Some(own) = own {
             stay_on(own)?;
         }
@@ -106,8 +101,11 @@ impl Technique for Job {
         let root = open_root(&mount)?;
         // What the kernel learns once, it has learnt: that some things need not be asked for.
         warm(&mount)?;
-        if self.does == Does::ReadBack {
+        if matches!(self.does, Does::ReadBack | Does::ReadCold) {
             plan.write(&root, PIECE, false, &mut Lap::start(false))?;
+        }
+        if self.does == Does::ReadCold {
+            plan.forget(&root)?;
         }
         let mut lap = Lap::start(false);
         ask(&root, u64::from(TRIPS))?;
@@ -115,9 +113,7 @@ impl Technique for Job {
         let trip = lap.stop().wall / TRIPS;
         let mut ready = Ready {
             root: Some(root),
-            on_top,
-            server,
-            _below: below,
+            stack,
             processors,
             plan,
             trip_ns: u64::try_from(trip.as_nanos()).context("a round trip of centuries")?,
@@ -130,7 +126,7 @@ impl Technique for Job {
 
     fn work(&self, ready: &mut Ready, lap: &mut Lap) -> Result<()> {
         if lap.looking()
-            && let Some(server) = &mut ready.server
+            && let Some(server) = &mut ready.stack.server
         {
             server.look()?;
             lap.mark(SETUP);
@@ -140,7 +136,7 @@ impl Technique for Job {
         match self.does {
             Does::Create(piece) => plan.write(root, piece, false, lap)?,
             Does::CreateStored(piece) => plan.write(root, piece, true, lap)?,
-            Does::ReadBack => plan.read(root, lap)?,
+            Does::ReadBack | Does::ReadCold => plan.read(root, lap)?,
             Does::Ask(times) => {
                 for _ in plan.files() {
                     ask(root, times)?;
@@ -149,7 +145,7 @@ impl Technique for Job {
             }
         }
         if lap.looking()
-            && let Some(server) = &mut ready.server
+            && let Some(server) = &mut ready.stack.server
         {
             book_over(server, lap)?;
             lap.mark(SETUP);
@@ -167,21 +163,25 @@ impl Technique for Job {
         // First as a client sees it, then as it is held.
         ready.plan.read(&root, &mut Lap::start(false)).context("reading back what was written")?;
         drop(root);
-        match &mut ready.server {
-            Some(server) if ready.on_top.is_none() => server.dump(&held(site)),
+        match &mut ready.stack.server {
+            Some(server) if ready.stack.on_top.is_none() => server.dump(&held(site)),
             _ => copy_tree(&mount_point(site), &held(site)),
         }
     }
 
     fn promises(&self) -> Promises {
-        Promises::NONE
+        self.within.promises()
     }
 
     fn counted(&self, ready: &Ready) -> Vec<(&'static str, u64)> {
-        let mut counted = vec![("round_trip_ns", ready.trip_ns)];
+        let mut counted = Vec::new();
+        // The kernel's own file systems make no trip, and what a peer does on the way is its own.
+        if ready.stack.server.is_some() {
+            counted.push((ROUND_TRIP, ready.trip_ns));
+        }
         let before = |name| ready.before.get(name).copied().unwrap_or(0);
         let asked: Vec<_> = ready.seen.iter().map(|(name, count)| (*name, count - before(name))).collect();
-        if ready.server.is_some() {
+        if ready.stack.server.is_some() {
             let waited = asked.iter().filter(|(name, _)| *name != PROCESSOR && is_waited_for(name));
             counted.push((ALL, waited.map(|(_, count)| count).sum()));
         }
@@ -193,7 +193,7 @@ impl Technique for Job {
 impl Ready {
     /// How often the server was asked for what, so far.
     fn requests(&mut self) -> Result<Requests> {
-        let Some(server) = &mut self.server else { return Ok(Requests::new()) };
+        let Some(server) = &mut self.stack.server else { return Ok(Requests::new()) };
         let told = server.tell()?;
         let requests = told.requests.iter().filter_map(|(name, count)| Some((known(name)?, *count)));
         Ok(requests.chain([(PROCESSOR, told.processor_ns)]).collect())
@@ -203,32 +203,8 @@ impl Ready {
 impl Drop for Ready {
     fn drop(&mut self) {
         // The next one to get ready in this process finds the processors as this one found them.
-        let _ = sched_setaffinity(None, &self.processors);
+        self.processors.restore();
     }
-}
-
-impl Place {
-    /// The processor of the client, and the server's.
-    fn processors(self, allowed: &CpuSet) -> Result<(Option<usize>, Option<usize>)> {
-        let mut allowed = (0..CpuSet::MAX_CPU).filter(|processor| allowed.is_set(*processor));
-        let first = allowed.next();
-        match self {
-            Place::Same => Ok((first, first)),
-            Place::Free => Ok((None, None)),
-            Place::Other => match allowed.next() {
-                Some(second) => Ok((first, Some(second))),
-                None => {
-                    Err(Absent::because("there is only one processor", "run it where there are two, without --pin"))
-                }
-            },
-        }
-    }
-}
-
-fn stay_on(processor: usize) -> Result<()> {
-    let mut set = CpuSet::new();
-    set.set(processor);
-    sched_setaffinity(None, &set).with_context(|| format!("staying on processor {processor}"))
 }
 
 /// What the server spent while the client waited for it is the server's.

@@ -11,6 +11,9 @@ pub struct Knobs {
     pub privileges: Privileges,
     /// Whether a close is waited for; otherwise the kernel is told once that there is no need to ask.
     pub flush: bool,
+    /// Whether a sync is answered; otherwise the kernel is told once that there is no need to ask, and from then on
+    /// says itself that all is stored.
+    pub syncs: bool,
     /// Whether files are opened and closed at all; a server without state needs neither, and a file is then made by
     /// MKNOD instead of CREATE.
     pub opens: bool,
@@ -34,6 +37,27 @@ pub struct Knobs {
     pub store: Held,
     /// After so many bytes the store is full.
     pub capacity: Option<u64>,
+    /// Whether that is told only to who closes or syncs: a store that answers before it stores.
+    pub late: bool,
+    /// How requests come.
+    pub transport: Transport,
+    /// Whether the server goes after its client, processor by processor.
+    pub follows: bool,
+    /// Whether the kernel holds this mount's unwritten pages to a hundredth of what all may have: what it does, so that
+    /// a server that hangs cannot take all memory.
+    pub strict_limit: bool,
+    /// How many KiB the kernel reads ahead, if not as many as it takes itself.
+    pub readahead_kib: Option<u32>,
+}
+
+/// How requests come to a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Transport {
+    /// It reads them from the device, one after the other, and writes answers to it.
+    Device,
+    /// They lie in memory that it shares with the kernel, a ring for each processor: who asks on a processor is
+    /// answered on it.
+    Rings,
 }
 
 /// What is said when the kernel asks for a file's capabilities before each write.
@@ -45,6 +69,8 @@ pub enum Privileges {
     Refused,
     /// That the server drops setuid bits itself: the kernel need not ask (`KILLPRIV_V2`).
     Dropped,
+    /// The same, and it does not: what a server must never do.
+    Kept,
 }
 
 /// Which way bytes go.
@@ -86,6 +112,7 @@ pub enum Place {
 pub const PLAIN: Knobs = Knobs {
     privileges: Privileges::Answered,
     flush: true,
+    syncs: true,
     opens: true,
     default_permissions: true,
     lifetime_s: 3600,
@@ -97,6 +124,11 @@ pub const PLAIN: Knobs = Knobs {
     room: 0,
     store: Held::Vectors,
     capacity: None,
+    late: false,
+    transport: Transport::Device,
+    follows: false,
+    strict_limit: true,
+    readahead_kib: None,
 };
 /// Without the question before each write.
 pub const NO_PROBE: Knobs = Knobs { privileges: Privileges::Refused, ..PLAIN };

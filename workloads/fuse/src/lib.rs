@@ -7,6 +7,9 @@
 //! spent its time, which is taken out of the client's waiting: what is left in `create`, `write` and `close` is the
 //! kernel and the way there and back.
 //!
+//! What a trick costs in meaning is a promise that its row does not make ([`promised`]). A second transport
+//! ([`rings`]) brings the same requests by memory that is shared with the kernel, a ring for each processor.
+//!
 //! Where server and client run decides more than any trick: on one processor, on two, or where the scheduler puts
 //! them. Rows are pinned to one, and say so where they are not. `fuse-trip` asks what one round trip costs, and each
 //! row's counts say what it cost in that very mount (`round_trip_ns`).
@@ -20,20 +23,31 @@ mod driver;
 #[cfg(test)]
 mod fake_kernel;
 mod filesystem;
+mod follow;
 mod job;
 mod knobs;
 mod native;
 mod nodes;
+mod peers;
+mod place;
+mod promised;
+mod rings;
 mod serve;
 mod server;
+mod settings;
+mod stack;
 mod tables;
 mod vectors;
 mod watch;
 
 pub use driver::{Plan, ask, open_root};
-pub use knobs::{Data, Held, Knobs, LEAN, LEAST, NO_FLUSH, NO_PROBE, PLAIN, Place, Privileges};
+pub use job::{Does, Job, Where};
+pub use knobs::{Data, Held, Knobs, LEAN, LEAST, NO_FLUSH, NO_PROBE, PLAIN, Place, Privileges, Transport};
 pub use native::{Native, NativeMount};
+pub use peers::{Peer, PeerMount};
+pub use rings::{SWITCH, Switched, left_on, switch_back, switch_on};
 pub use serve::{SOURCE, serve};
 pub use server::{COMMAND, Server, possible};
+pub use stack::Stack;
 pub use tables::{CREATE, READ_BACK, TRIP, WRITE_1M, WRITE_4K};
 pub use watch::Told;

@@ -4,7 +4,7 @@ use crate::vectors::lock;
 use blocks::{Ino, ROOT};
 use fuser::{Errno, FileAttr, FileType, INodeNo, TimeOrNow};
 use rustix::time::{ClockId, clock_gettime};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -13,6 +13,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 const SETUID: u16 = 0o4000;
 const SETGID: u16 = 0o2000;
 const GROUP_EXECUTES: u16 = 0o010;
+/// The label by which a program gets some of root's rights.
+const CAPABILITY: &[u8] = b"security.capability";
 
 /// A file, a directory or a link.
 #[derive(Clone, Debug)]
@@ -30,6 +32,8 @@ pub(crate) struct Node {
     pub(crate) ctime: SystemTime,
     /// Where a symbolic link points.
     pub(crate) target: Option<PathBuf>,
+    /// What is noted beside it, by name.
+    pub(crate) labels: BTreeMap<Vec<u8>, Vec<u8>>,
 }
 
 /// What a new node is to be.
@@ -160,6 +164,20 @@ impl Nodes {
 }
 
 impl New {
+    /// A node of that mode, whose upper bits say what it is.
+    pub(crate) fn of(mode: u32, rdev: u32, (uid, gid): (u32, u32)) -> New {
+        let kind = match mode & 0o170_000 {
+            0o010_000 => FileType::NamedPipe,
+            0o020_000 => FileType::CharDevice,
+            0o040_000 => FileType::Directory,
+            0o060_000 => FileType::BlockDevice,
+            0o120_000 => FileType::Symlink,
+            0o140_000 => FileType::Socket,
+            _ => FileType::RegularFile,
+        };
+        New { kind, mode, rdev, uid, gid, target: None }
+    }
+
     fn node(self) -> Node {
         let time = now();
         Node {
@@ -174,6 +192,7 @@ impl New {
             mtime: time,
             ctime: time,
             target: self.target,
+            labels: BTreeMap::new(),
         }
     }
 }
@@ -229,6 +248,7 @@ impl Node {
         if self.perm & GROUP_EXECUTES != 0 {
             self.perm &= !SETGID;
         }
+        self.labels.remove(CAPABILITY);
     }
 }
 

@@ -6,7 +6,8 @@
 
 use crate::core::Core;
 use crate::filesystem::Mounted;
-use crate::knobs::{Data, Knobs};
+use crate::knobs::{Data, Knobs, Transport};
+use crate::rings::Rings;
 use anyhow::{Context, Result, bail};
 use fuser::{Config, Session, SessionACL};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
@@ -65,8 +66,8 @@ pub fn serve() -> Result<Infallible> {
     }
     grow_table(errand.knobs.room)?;
     let core = Arc::new(Core::new(errand.knobs, &errand.dir)?);
-    let session = match mounted(&errand, &core) {
-        Ok(session) => session,
+    let (session, rings) = match mounted(&errand, &core) {
+        Ok(mounted) => mounted,
         Err(error) => {
             unmount(&errand.mount);
             return Err(error);
@@ -85,6 +86,9 @@ pub fn serve() -> Result<Infallible> {
     })?;
     answer("mounted")?;
     session.run().context("answering the kernel")?;
+    if let Some(rings) = rings {
+        rings.join();
+    }
     // Whoever waits for the files finds all of them. The other thread ends the process, when it is dismissed.
     ended.send(()).context("nobody obeys any more")?;
     loop {
@@ -138,7 +142,7 @@ fn grow_table(room: u32) -> Result<()> {
     Ok(())
 }
 
-fn mounted(errand: &Errand, core: &Arc<Core>) -> Result<Session<Mounted>> {
+fn mounted(errand: &Errand, core: &Arc<Core>) -> Result<(Session<Mounted>, Option<Rings>)> {
     let knobs = &errand.knobs;
     let mut options = OpenOptions::new();
     options.read(true).write(true);
@@ -156,9 +160,20 @@ fn mounted(errand: &Errand, core: &Arc<Core>) -> Result<Session<Mounted>> {
     let mut config = Config::default();
     config.n_threads = Some(knobs.threads);
     config.clone_fd = knobs.clone_fd;
+    let lent = device.try_clone().context("lending the device to the rings")?;
     let session = Session::from_fd(Mounted::new(Arc::clone(core)), OwnedFd::from(device), SessionACL::All, config);
     let named = if knobs.data == Data::Passthrough { ": passthrough needs Linux 6.9 and root" } else { "" };
-    session.with_context(|| format!("agreeing with the kernel{named}"))
+    let session = session.with_context(|| format!("agreeing with the kernel{named}"))?;
+    let rings = (knobs.transport == Transport::Rings).then(|| {
+        let point = errand.mount.clone();
+        Rings::start(core, &lent, move |error| {
+            complain(error);
+            unmount(&point);
+            std::process::exit(1);
+        })
+    });
+    let rings = rings.transpose()?;
+    Ok((session, rings))
 }
 
 /// Takes the mount away, whoever still uses it. It may be gone already.

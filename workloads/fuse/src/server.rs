@@ -1,8 +1,9 @@
 //! A server from its starter's side: a process that serves one mount, and is gone when this is dropped.
 
-use crate::knobs::Knobs;
+use crate::knobs::{Knobs, Transport};
 use crate::serve::{ANSWER, Errand, Order, unmount};
 use crate::watch::Told;
+use crate::{rings, settings};
 use anyhow::{Context, Result, bail};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::CloneFlags;
@@ -32,6 +33,9 @@ impl Server {
     /// directories must be empty.
     pub fn start(knobs: &Knobs, mount: &Path, dir: &Path, processor: Option<usize>) -> Result<Server> {
         possible()?;
+        if knobs.transport == Transport::Rings {
+            rings::possible(knobs)?;
+        }
         hide_mounts()?;
         let own = || -> Result<Vec<OsString>> {
             Ok(vec![std::env::current_exe().context("finding this program")?.into(), "serve-fuse".into()])
@@ -49,6 +53,7 @@ impl Server {
         let errand = Errand { knobs: *knobs, mount: mount.to_owned(), dir: dir.to_owned(), processor };
         server.say(&serde_json::to_string(&errand)?)?;
         server.hear().context("the server did not mount")?;
+        settings::set(knobs, mount)?;
         Ok(server)
     }
 

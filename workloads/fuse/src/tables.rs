@@ -1,8 +1,9 @@
 //! The questions, and the ways to answer each.
 
 use crate::job::{Does, Job, Where, expected, outcome};
-use crate::knobs::{Data, Held, Knobs, LEAN, LEAST, NO_FLUSH, NO_PROBE, PLAIN, Place, Privileges};
+use crate::knobs::{Data, Held, Knobs, LEAN, LEAST, NO_FLUSH, NO_PROBE, PLAIN, Place, Privileges, Transport};
 use crate::native::Native;
+use crate::peers::Peer;
 use blocks::Layer;
 use technique::{Workload, variant};
 
@@ -15,6 +16,10 @@ const fn native(does: Does, native: Native) -> Job {
 
 const fn served(does: Does, knobs: Knobs) -> Job {
     Job { does, within: Where::Served(knobs), place: Place::Same }
+}
+
+const fn peer(does: Does, peer: Peer) -> Job {
+    Job { does, within: Where::Peer(peer), place: Place::Same }
 }
 
 const fn at(place: Place, job: Job) -> Job {
@@ -34,6 +39,8 @@ const FILES: Knobs = Knobs { store: Held::Files, ..LEAN };
 const PASSTHROUGH: Knobs = Knobs { data: Data::Passthrough, ..FILES };
 const DIRECT: Knobs = Knobs { data: Data::Direct, ..LEAN };
 const ONE_FILE: Knobs = Knobs { data: Data::Writeback, ..LEAN };
+const RINGS: Knobs = Knobs { transport: Transport::Rings, ..LEAST };
+const FOLLOWS: Knobs = Knobs { follows: true, ..LEAST };
 /// Room for every descriptor that the largest fixture needs.
 const ROOM: u32 = 16_000;
 
@@ -60,6 +67,18 @@ pub static CREATE: Workload = Workload {
             "least-other, the server asks again and again instead of sleeping",
         ),
         variant(
+            "least-follow",
+            &const { at(Place::Free, create(FOLLOWS)) },
+            "least-free, the server goes to the processor where it finds its client",
+        ),
+        variant("rings", &const { create(RINGS) }, "least, by rings in shared memory, one for each processor"),
+        variant("rings-free", &const { at(Place::Free, create(RINGS)) }, "rings, where the scheduler puts the client"),
+        variant(
+            "rings-plain-free",
+            &const { at(Place::Free, create(Knobs { transport: Transport::Rings, ..PLAIN })) },
+            "plain-free, by rings",
+        ),
+        variant(
             "lifetime-0",
             &const { create(Knobs { lifetime_s: 0, ..LEAN }) },
             "lean, names and attributes are never believed",
@@ -69,6 +88,12 @@ pub static CREATE: Workload = Workload {
             &const { create(Knobs { privileges: Privileges::Dropped, ..LEAN }) },
             "lean, the server drops setuid bits itself",
         ),
+        variant(
+            "killpriv-kept",
+            &const { create(Knobs { privileges: Privileges::Kept, ..LEAN }) },
+            "killpriv, and the server does not do it: what must never be",
+        )
+        .aside(),
         variant("writeback", &const { create(WRITEBACK) }, "lean, the page cache gathers writes"),
         variant(
             "writeback-plain",
@@ -108,6 +133,18 @@ pub static CREATE: Workload = Workload {
             &const { at(Place::Free, create(Knobs { threads: 4, clone_fd: true, ..LEAST })) },
             "least-free by four",
         ),
+        variant(
+            "plain-files",
+            &const { create(Knobs { store: Held::Files, ..PLAIN }) },
+            "plain, a file in memory for each file",
+        )
+        .aside(),
+        variant(
+            "plain-passthrough",
+            &const { create(Knobs { data: Data::Passthrough, store: Held::Files, ..PLAIN }) },
+            "plain-files, the kernel writes to them itself",
+        )
+        .aside(),
         variant("blocks-zlib", &const { stored(blocks::ZLIB) }, "no-probe, stored in the document's block layer"),
         variant("blocks-skip-small", &const { stored(blocks::SKIP_SMALL) }, "writes of up to 4 KiB are not packed"),
         variant("blocks-none", &const { stored(blocks::NONE) }, "nothing is packed"),
@@ -122,6 +159,13 @@ pub static CREATE: Workload = Workload {
         variant("blocks-short-term", &const { stored(blocks::SHORT_TERM) }, "skip-small, all three"),
         variant("blocks-log", &const { stored(blocks::LOG) }, "skip-small, and a log"),
         variant("blocks-log-sync", &const { stored(blocks::LOG_SYNC) }, "and each write waits until it is stored"),
+        variant(
+            "bindfs",
+            &const { peer(Does::Create(PIECE), Peer::Bindfs) },
+            "a peer: a directory in memory elsewhere",
+        ),
+        variant("mergerfs", &const { peer(Does::Create(PIECE), Peer::Mergerfs) }, "a peer: one directory as a pool"),
+        variant("gocryptfs", &const { peer(Does::Create(PIECE), Peer::Gocryptfs) }, "a peer: encrypted"),
     ],
     ladder: &["plain", "no-probe", "no-flush", "lean", "least"],
     floor: Some("tmpfs"),
@@ -175,6 +219,40 @@ macro_rules! write {
                 &const { stream($piece, Knobs { max_write: 128 << 10, ..LEAN }) },
                 "lean, at most 128 KiB a request",
             ),
+            variant(
+                "no-sync",
+                &const { stream($piece, Knobs { syncs: false, ..LEAN }) },
+                "lean, a sync is refused once: from then on each succeeds, and means nothing",
+            ),
+            variant(
+                "writeback-other",
+                &const { at(Place::Other, stream($piece, WRITEBACK)) },
+                "writeback, server on another processor",
+            ),
+            variant(
+                "writeback-no-limit",
+                &const { stream($piece, Knobs { strict_limit: false, ..WRITEBACK }) },
+                "writeback, and may fill memory with what is not written yet (bdi strict_limit 0)",
+            ),
+            variant(
+                "passthrough-other",
+                &const { at(Place::Other, stream($piece, PASSTHROUGH)) },
+                "passthrough, server on another processor",
+            ),
+            variant("rings", &const { stream($piece, RINGS) }, "by rings in shared memory, one for each processor"),
+            variant("rings-free", &const { at(Place::Free, stream($piece, RINGS)) }, "rings, where the client may run"),
+            variant(
+                "rings-direct",
+                &const { stream($piece, Knobs { transport: Transport::Rings, ..DIRECT }) },
+                "direct, by rings",
+            ),
+            variant(
+                "bindfs",
+                &const { peer(Does::CreateStored($piece), Peer::Bindfs) },
+                "a peer: a directory elsewhere",
+            ),
+            variant("mergerfs", &const { peer(Does::CreateStored($piece), Peer::Mergerfs) }, "a peer: a pool of one"),
+            variant("gocryptfs", &const { peer(Does::CreateStored($piece), Peer::Gocryptfs) }, "a peer: encrypted"),
         ]
     };
 }
@@ -231,6 +309,20 @@ pub static READ_BACK: Workload = Workload {
         variant("passthrough", &const { served(Does::ReadBack, PASSTHROUGH) }, "the kernel reads a file itself"),
         variant("least-other", &const { at(Place::Other, served(Does::ReadBack, LEAST)) }, "least, another processor"),
         variant("lean-other", &const { at(Place::Other, served(Does::ReadBack, LEAN)) }, "lean, another processor"),
+        variant(
+            "lean-cold",
+            &const { served(Does::ReadCold, LEAN) },
+            "lean, what is in the files comes from the server",
+        ),
+        variant(
+            "readahead-1m",
+            &const { served(Does::ReadCold, Knobs { readahead_kib: Some(1024), ..LEAN }) },
+            "lean-cold, 1 MiB is read ahead instead of 128 KiB",
+        ),
+        variant("rings", &const { served(Does::ReadBack, RINGS) }, "least, by rings in shared memory"),
+        variant("bindfs", &const { peer(Does::ReadBack, Peer::Bindfs) }, "a peer: a directory in memory elsewhere"),
+        variant("mergerfs", &const { peer(Does::ReadBack, Peer::Mergerfs) }, "a peer: one directory as a pool"),
+        variant("gocryptfs", &const { peer(Does::ReadBack, Peer::Gocryptfs) }, "a peer: encrypted"),
     ],
     ladder: &[],
     floor: Some("tmpfs"),
@@ -260,6 +352,12 @@ pub static TRIP: Workload = Workload {
             &const { at(Place::Free, served(TRIPS, Knobs { threads: 2, clone_fd: true, ..LEAST })) },
             "free, two threads with a descriptor each",
         ),
+        variant("follow", &const { at(Place::Free, served(TRIPS, FOLLOWS)) }, "free, the server goes to its client"),
+        variant("rings", &const { served(TRIPS, RINGS) }, "same, by rings in shared memory"),
+        variant("rings-free", &const { at(Place::Free, served(TRIPS, RINGS)) }, "free, by rings"),
+        variant("bindfs", &const { peer(TRIPS, Peer::Bindfs) }, "a peer: a directory in memory elsewhere"),
+        variant("mergerfs", &const { peer(TRIPS, Peer::Mergerfs) }, "a peer: one directory as a pool"),
+        variant("gocryptfs", &const { peer(TRIPS, Peer::Gocryptfs) }, "a peer: encrypted"),
     ],
     ladder: &[],
     floor: Some("tmpfs"),

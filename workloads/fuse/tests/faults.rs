@@ -4,8 +4,8 @@
 
 mod common;
 
-use common::{Mount, mounts};
-use fuse::{Data, Held, Knobs, LEAN, LEAST, PLAIN};
+use common::{Mount, close, mounts};
+use fuse::{Data, Held, Knobs, LEAN, LEAST, PLAIN, Transport};
 use std::fs::{File, OpenOptions};
 use std::io::{Error, Write};
 use std::os::unix::fs::MetadataExt;
@@ -17,7 +17,11 @@ const EIO: i32 = 5;
 const ENOSPC: i32 = 28;
 const ECONNABORTED: i32 = 103;
 const ENOTCONN: i32 = 107;
+/// What lay in a ring when its server died.
+const ECANCELED: i32 = 125;
 
+/// By rings in memory: every fault must be told as it is by the device.
+const RINGS: Knobs = Knobs { transport: Transport::Rings, ..LEAN };
 const WRITEBACK: Knobs = Knobs { data: Data::Writeback, ..LEAN };
 /// So much fits, and so much is written.
 const FITS: u64 = 256 << 10;
@@ -39,19 +43,16 @@ fn write_until_it_fails(file: &mut File) -> (usize, Option<i32>) {
     (PIECES, None)
 }
 
-/// What close answers.
-fn close(file: File) -> Option<i32> {
-    nix::unistd::close(file).err().map(|errno| errno as i32)
-}
-
 fn errno(result: Result<(), Error>) -> Option<i32> {
     result.err().and_then(|error| error.raw_os_error())
 }
 
 #[test]
 fn a_full_store_is_told_at_the_write_that_does_not_fit() {
-    for (name, knobs) in [("plain", PLAIN), ("least", LEAST), ("direct", Knobs { data: Data::Direct, ..LEAN })] {
-        let Some(mount) = Mount::new(&Knobs { capacity: Some(FITS), ..knobs }) else { return };
+    let _switched = common::rings();
+    let direct = Knobs { data: Data::Direct, ..LEAN };
+    for (name, knobs) in [("plain", PLAIN), ("least", LEAST), ("direct", direct), ("rings", RINGS)] {
+        let Some(mount) = Mount::new(&Knobs { capacity: Some(FITS), ..knobs }) else { continue };
         let mut file = File::create(mount.at("file")).unwrap();
         let (pieces, error) = write_until_it_fails(&mut file);
         assert_eq!((pieces, error), (usize::try_from(FITS).unwrap() / PIECE.len(), Some(ENOSPC)), "{name}");
@@ -63,19 +64,22 @@ fn a_full_store_is_told_at_the_write_that_does_not_fit() {
 /// Who lets the kernel gather his writes hears of a full store at fsync and close, and at no write.
 #[test]
 fn a_full_store_under_writeback_is_told_at_fsync_or_close() {
-    let full = Knobs { capacity: Some(FITS), ..WRITEBACK };
-    let Some(mount) = Mount::new(&full) else { return };
-    let mut file = File::create(mount.at("synced")).unwrap();
-    let (pieces, error) = write_until_it_fails(&mut file);
-    assert_eq!((pieces, error), (PIECES, None), "the page cache takes all");
-    assert_eq!(file.metadata().unwrap().len(), (PIECES * PIECE.len()) as u64, "and stat shows all of it");
-    assert_eq!(errno(file.sync_all()), Some(ENOSPC));
-    drop(file);
+    let _switched = common::rings();
+    for knobs in [WRITEBACK, Knobs { data: Data::Writeback, ..RINGS }] {
+        let full = Knobs { capacity: Some(FITS), ..knobs };
+        let Some(mount) = Mount::new(&full) else { continue };
+        let mut file = File::create(mount.at("synced")).unwrap();
+        let (pieces, error) = write_until_it_fails(&mut file);
+        assert_eq!((pieces, error), (PIECES, None), "the page cache takes all");
+        assert_eq!(file.metadata().unwrap().len(), (PIECES * PIECE.len()) as u64, "and stat shows all of it");
+        assert_eq!(errno(file.sync_all()), Some(ENOSPC));
+        drop(file);
 
-    let mount = Mount::new(&full).unwrap();
-    let mut file = File::create(mount.at("closed")).unwrap();
-    assert_eq!(write_until_it_fails(&mut file), (PIECES, None));
-    assert_eq!(close(file), Some(ENOSPC), "who does not sync hears it at close, even if flushes are refused");
+        let mount = Mount::new(&full).unwrap();
+        let mut file = File::create(mount.at("closed")).unwrap();
+        assert_eq!(write_until_it_fails(&mut file), (PIECES, None));
+        assert_eq!(close(file), Some(ENOSPC), "who does not sync hears it at close, even if flushes are refused");
+    }
 }
 
 /// A store that answers before it stores tells nobody but who asks for a sync; so a sync must tell.
@@ -122,34 +126,64 @@ fn a_full_backing_file_system_is_told_through_a_passthrough() {
 
 #[test]
 fn the_death_of_a_server_is_told_to_who_writes_through_it() {
-    let Some(mut mount) = Mount::new(&PLAIN) else { return };
-    let mut file = File::create(mount.at("file")).unwrap();
-    file.write_all(&PIECE).unwrap();
-    mount.server.kill().unwrap();
-    let (pieces, error) = write_until_it_fails(&mut file);
-    assert_eq!(pieces, 0);
-    assert!([ECONNABORTED, ENOTCONN].contains(&error.unwrap()), "{error:?}");
-    assert!(file.sync_all().is_err());
+    let _switched = common::rings();
+    for knobs in [PLAIN, RINGS] {
+        let Some(mut mount) = Mount::new(&knobs) else { continue };
+        let mut file = File::create(mount.at("file")).unwrap();
+        file.write_all(&PIECE).unwrap();
+        mount.server.kill().unwrap();
+        let (pieces, error) = write_until_it_fails(&mut file);
+        assert_eq!(pieces, 0);
+        assert!([ECONNABORTED, ENOTCONN, ECANCELED].contains(&error.unwrap()), "{error:?}");
+        assert!(file.sync_all().is_err());
+    }
+}
+
+/// One that dies while many write: each is told, and nobody waits for ever.
+#[test]
+fn the_death_of_a_server_in_the_middle_is_told_to_everybody() {
+    let _switched = common::rings();
+    for knobs in [PLAIN, RINGS] {
+        let Some(mut mount) = Mount::new(&knobs) else { continue };
+        let writers: Vec<_> = (0..4)
+            .map(|writer| {
+                let mut file = File::create(mount.at(&writer.to_string())).unwrap();
+                std::thread::spawn(move || (0..1_000_000).find_map(|_| file.write_all(&PIECE).err()))
+            })
+            .collect();
+        // Some are under way.
+        while !(0..4).all(|writer| std::fs::metadata(mount.at(&writer.to_string())).unwrap().len() > 0) {}
+        mount.server.kill().unwrap();
+        for writer in writers {
+            let told = writer.join().unwrap().and_then(|error| error.raw_os_error());
+            assert!([ECONNABORTED, ENOTCONN, ECANCELED].contains(&told.unwrap()), "{told:?}");
+        }
+    }
 }
 
 /// Under writeback the writes have long succeeded: fsync is where the loss must show.
 #[test]
 fn the_death_of_a_server_is_told_at_fsync_and_close_to_who_writes_back() {
-    let Some(mut mount) = Mount::new(&WRITEBACK) else { return };
-    let open = |name: &str| {
-        let mut file = File::create(mount.at(name)).unwrap();
-        assert_eq!(write_until_it_fails(&mut file), (PIECES, None));
-        file
-    };
-    let (synced, closed) = (open("synced"), open("closed"));
-    mount.server.kill().unwrap();
-    assert!([Some(EIO), Some(ECONNABORTED), Some(ENOTCONN)].contains(&errno(synced.sync_all())));
-    assert!([Some(EIO), Some(ECONNABORTED), Some(ENOTCONN)].contains(&close(closed)));
+    let _switched = common::rings();
+    for knobs in [WRITEBACK, Knobs { data: Data::Writeback, ..RINGS }] {
+        let Some(mut mount) = Mount::new(&knobs) else { continue };
+        let open = |name: &str| {
+            let mut file = File::create(mount.at(name)).unwrap();
+            assert_eq!(write_until_it_fails(&mut file), (PIECES, None));
+            file
+        };
+        let (synced, closed) = (open("synced"), open("closed"));
+        mount.server.kill().unwrap();
+        for told in [errno(synced.sync_all()), close(closed)] {
+            assert!([EIO, ECONNABORTED, ENOTCONN, ECANCELED].contains(&told.unwrap()), "{told:?}");
+        }
+    }
 }
 
 /// Each acknowledged sync is there after a kill, read by another server from what the first one kept.
 #[test]
 fn no_acknowledged_sync_is_lost_when_the_server_is_killed() {
+    let _switched = common::rings();
     for (name, layer, data) in [
         ("log-sync", blocks::LOG_SYNC, Data::Cached),
         ("log", blocks::LOG, Data::Cached),
@@ -157,9 +191,11 @@ fn no_acknowledged_sync_is_lost_when_the_server_is_killed() {
         ("behind", blocks::Layer { behind: true, ..blocks::LOG }, Data::Cached),
         ("buffered", blocks::Layer { buffer: 128 << 10, ..blocks::LOG }, Data::Writeback),
         ("whole tree", blocks::WHOLE_TREE, Data::Cached),
+        ("log by rings", blocks::LOG, Data::Writeback),
     ] {
-        let knobs = Knobs { store: Held::Blocks(layer), data, ..LEAN };
-        let Some(mut mount) = Mount::new(&knobs) else { return };
+        let transport = if name.ends_with("rings") { Transport::Rings } else { Transport::Device };
+        let knobs = Knobs { store: Held::Blocks(layer), data, transport, ..LEAN };
+        let Some(mut mount) = Mount::new(&knobs) else { continue };
         let mut acknowledged = Vec::new();
         for file in 0..20u8 {
             let name = format!("file-{file}");
@@ -183,54 +219,66 @@ fn no_acknowledged_sync_is_lost_when_the_server_is_killed() {
 
 #[test]
 fn an_aborted_connection_is_told_at_once() {
-    let Some(mount) = Mount::new(&LEAN) else { return };
-    let mut file = File::create(mount.at("file")).unwrap();
-    file.write_all(&PIECE).unwrap();
-    let control = mount.dir.path().join("control");
-    std::fs::create_dir(&control).unwrap();
-    let none: Option<&str> = None;
-    let flags = nix::mount::MsFlags::empty();
-    if let Err(error) = nix::mount::mount(Some("none"), &control, Some("fusectl"), flags, none) {
-        return technique::absent::skip("fusectl", &format!("{error}"));
+    let _switched = common::rings();
+    for knobs in [LEAN, RINGS] {
+        let Some(mount) = Mount::new(&knobs) else { continue };
+        let mut file = File::create(mount.at("file")).unwrap();
+        file.write_all(&PIECE).unwrap();
+        let control = mount.dir.path().join("control");
+        std::fs::create_dir(&control).unwrap();
+        let none: Option<&str> = None;
+        let flags = nix::mount::MsFlags::empty();
+        if let Err(error) = nix::mount::mount(Some("none"), &control, Some("fusectl"), flags, none) {
+            return technique::absent::skip("fusectl", &format!("{error}"));
+        }
+        let connection = std::fs::metadata(mount.at("")).unwrap().dev();
+        // The connection's name is the minor number of its device.
+        let minor = rustix::fs::minor(connection);
+        std::fs::write(control.join(minor.to_string()).join("abort"), "1").unwrap();
+        assert!([ECONNABORTED, ENOTCONN].contains(&write_until_it_fails(&mut file).1.unwrap()));
+        nix::mount::umount2(&control, nix::mount::MntFlags::MNT_DETACH).unwrap();
     }
-    let connection = std::fs::metadata(mount.at("")).unwrap().dev();
-    // The connection's name is the minor number of its device.
-    let minor = rustix::fs::minor(connection);
-    std::fs::write(control.join(minor.to_string()).join("abort"), "1").unwrap();
-    assert!([ECONNABORTED, ENOTCONN].contains(&write_until_it_fails(&mut file).1.unwrap()));
-    nix::mount::umount2(&control, nix::mount::MntFlags::MNT_DETACH).unwrap();
 }
 
-/// A server that stands still must not make its clients unkillable.
+/// A server that stands still must not make its clients unkillable. By a ring it may: what lies there already, the
+/// kernel does not take back, and the client goes when the server goes on. Those rows do not promise it.
 #[test]
 fn who_waits_for_a_server_that_stands_still_can_be_killed() {
-    let Some(mount) = Mount::new(&LEAST) else { return };
-    let signal = |name| nix::sys::signal::kill(nix::unistd::Pid::from_raw(mount.server.id().cast_signed()), name);
-    signal(nix::sys::signal::Signal::SIGSTOP).unwrap();
-    let mut client = Command::new("sh")
-        .args(["-c", "echo waits > \"$0\""])
-        .arg(mount.at("file"))
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    std::thread::sleep(Duration::from_millis(100));
-    assert!(client.try_wait().unwrap().is_none(), "it waits");
-    client.kill().unwrap();
-    let ended = (0..250).any(|_| {
-        std::thread::sleep(Duration::from_millis(20));
-        client.try_wait().unwrap().is_some()
-    });
-    signal(nix::sys::signal::Signal::SIGCONT).unwrap();
-    assert!(ended, "a client must be killable while its server stands still");
-    // And afterwards it serves on.
-    std::fs::write(mount.at("after"), "x").unwrap();
+    let _switched = common::rings();
+    for knobs in [LEAST, RINGS] {
+        let Some(mount) = Mount::new(&knobs) else { continue };
+        let signal = |name| nix::sys::signal::kill(nix::unistd::Pid::from_raw(mount.server.id().cast_signed()), name);
+        signal(nix::sys::signal::Signal::SIGSTOP).unwrap();
+        let mut client = Command::new("sh")
+            .args(["-c", "echo waits > \"$0\""])
+            .arg(mount.at("file"))
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(Duration::from_millis(100));
+        assert!(client.try_wait().unwrap().is_none(), "it waits");
+        client.kill().unwrap();
+        let mut ends = || {
+            (0..250).any(|_| {
+                std::thread::sleep(Duration::from_millis(20));
+                client.try_wait().unwrap().is_some()
+            })
+        };
+        let promised = knobs.transport == Transport::Device;
+        assert!(!promised || ends(), "a client must be killable while its server stands still");
+        signal(nix::sys::signal::Signal::SIGCONT).unwrap();
+        assert!(promised || ends(), "and in any case when it goes on");
+        // And afterwards it serves on.
+        std::fs::write(mount.at("after"), "x").unwrap();
+    }
 }
 
 /// A mount that somebody uses is not taken away; one that is taken away with dirty pages has stored them.
 #[test]
 fn unmounting_waits_for_nobody_and_loses_nothing() {
-    for knobs in [LEAN, WRITEBACK] {
-        let Some(mut mount) = Mount::new(&knobs) else { return };
+    let _switched = common::rings();
+    for knobs in [LEAN, WRITEBACK, RINGS, Knobs { data: Data::Writeback, ..RINGS }] {
+        let Some(mut mount) = Mount::new(&knobs) else { continue };
         let mut file = OpenOptions::new().create_new(true).write(true).open(mount.at("file")).unwrap();
         assert_eq!(write_until_it_fails(&mut file), (PIECES, None));
         let told = nix::mount::umount2(&mount.at(""), nix::mount::MntFlags::empty());
@@ -247,11 +295,29 @@ fn unmounting_waits_for_nobody_and_loses_nothing() {
 /// A lazy unmount takes the name away at once, and the file to its end.
 #[test]
 fn a_lazy_unmount_lets_writers_finish() {
-    let Some(mount) = Mount::new(&WRITEBACK) else { return };
-    let mut file = File::create(mount.at("file")).unwrap();
-    file.write_all(&PIECE).unwrap();
-    nix::mount::umount2(&mount.at(""), nix::mount::MntFlags::MNT_DETACH).unwrap();
-    assert!(mounts().is_empty() && !Path::new(&mount.at("file")).exists());
-    file.write_all(&PIECE).unwrap();
-    assert_eq!((errno(file.sync_all()), close(file)), (None, None));
+    let _switched = common::rings();
+    for knobs in [WRITEBACK, RINGS] {
+        let Some(mount) = Mount::new(&knobs) else { continue };
+        let mut file = File::create(mount.at("file")).unwrap();
+        file.write_all(&PIECE).unwrap();
+        nix::mount::umount2(&mount.at(""), nix::mount::MntFlags::MNT_DETACH).unwrap();
+        assert!(mounts().is_empty() && !Path::new(&mount.at("file")).exists());
+        file.write_all(&PIECE).unwrap();
+        assert_eq!((errno(file.sync_all()), close(file)), (None, None));
+    }
+}
+
+/// What answers before it stores loses what did not fit; no write tells, so the sync must, and the close where that is
+/// waited for.
+#[test]
+fn a_store_that_answers_before_it_stores_tells_at_sync_and_at_close() {
+    let _switched = common::rings();
+    let late = |knobs: Knobs| Knobs { capacity: Some(FITS), late: true, ..knobs };
+    for (name, knobs) in [("plain", PLAIN), ("rings", Knobs { transport: Transport::Rings, ..PLAIN })] {
+        let Some(mount) = Mount::new(&late(knobs)) else { continue };
+        let mut file = File::create(mount.at("file")).unwrap();
+        assert_eq!(write_until_it_fails(&mut file), (PIECES, None), "{name}: each write was answered");
+        assert_eq!((errno(file.sync_all()), close(file)), (Some(ENOSPC), Some(ENOSPC)), "{name}");
+        assert_eq!(std::fs::read(mount.at("file")).unwrap().len() as u64, FITS, "{name}: the rest is lost");
+    }
 }

@@ -4,7 +4,7 @@
 mod common;
 
 use common::Mount;
-use fuse::{Data, Held, Knobs, LEAN, LEAST, PLAIN, Privileges};
+use fuse::{Data, Held, Knobs, LEAN, LEAST, PLAIN, Privileges, Transport};
 use std::fs::{OpenOptions, Permissions};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
@@ -13,6 +13,8 @@ use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 fn serve_when_asked() {
     common::serve_when_asked();
 }
+
+const RINGS: Knobs = Knobs { transport: Transport::Rings, ..LEAN };
 
 /// Every way that bytes go, with its tricks.
 fn ways() -> Vec<(&'static str, Knobs)> {
@@ -30,13 +32,20 @@ fn ways() -> Vec<(&'static str, Knobs)> {
         ("threads", Knobs { threads: 3, clone_fd: true, ..LEAST }),
         ("blocks", Knobs { store: Held::Blocks(blocks::ZLIB), ..PLAIN }),
         ("short-term", Knobs { store: Held::Blocks(blocks::SHORT_TERM), ..PLAIN }),
+        ("rings", RINGS),
+        ("rings-least", Knobs { opens: false, ..RINGS }),
+        ("rings-writeback", Knobs { data: Data::Writeback, ..RINGS }),
+        ("rings-direct-files", Knobs { data: Data::Direct, transport: Transport::Rings, ..files }),
+        ("rings-killpriv", Knobs { privileges: Privileges::Dropped, ..RINGS }),
+        ("rings-plain", Knobs { transport: Transport::Rings, ..PLAIN }),
     ]
 }
 
 /// Each way in turn, on a mount of its own.
 fn on_every_mount(check: impl Fn(&str, &Knobs, &Mount)) {
+    let _switched = common::rings();
     for (name, knobs) in ways() {
-        let Some(mount) = Mount::new(&knobs) else { return };
+        let Some(mount) = Mount::new(&knobs) else { continue };
         check(name, &knobs, &mount);
     }
 }
