@@ -7,8 +7,8 @@ use crate::refusal::{Exit, Refusal};
 use crate::unfinished::Unfinished;
 use crate::{scratch, signals};
 use anyhow::{Context, Result};
-use clap::Subcommand;
-use restore::{Restore, Store, Tally, Watch, named};
+use clap::{Subcommand, ValueEnum};
+use restore::{Changes, Differs, Restore, Store, Tally, Watch, named};
 use serde_json::json;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -33,11 +33,18 @@ pub enum StoreCommand {
     Restore {
         /// The store
         store: PathBuf,
-        /// Where to: a new directory, or an empty one
+        /// Where to: a new directory, or an empty one; with --over, one with a tree in it
         dir: PathBuf,
-        /// Work as this row does [default: best, or the first row that reads such a store]
+        /// Work as this row does [default: the best row for the file system, found by trying where the store is large
+        /// enough for that; or the first row that reads such a store]
         #[arg(long, value_name = "ROW")]
         technique: Option<String>,
+        /// Restore over a tree that stands there: only what differs, told by this
+        #[arg(long, value_name = "HOW", value_enum)]
+        over: Option<How>,
+        /// With --over: remove what the store does not hold. Without it, such names stay
+        #[arg(long, requires = "over")]
+        remove_others: bool,
     },
     /// Decode every content of a store and hold it against its hash; names each file that is damaged
     Verify {
@@ -46,13 +53,33 @@ pub enum StoreCommand {
     },
 }
 
+/// What tells a file that is right from one that is not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum How {
+    /// Its size, time and mode: fast, and misses what was changed so that these stayed
+    SizeAndTime,
+    /// Its bytes: every file is read and held against its hash
+    Contents,
+}
+
+/// The stage of a restore over a tree that stands.
+const UPDATE: &str = "update";
+
+/// Fewer files are restored sooner than a row is found for them by trying.
+const WORTH_TRYING: u64 = 5000;
+
 /// Does it.
 pub fn store(command: &StoreCommand, telling: Telling) -> Result<Said> {
     // Before anything is made that a stop would leave behind.
     signals::listen_saying("\nstopping; what was begun is removed\n")?;
     match command {
         StoreCommand::Pack { dir, out, row } => pack(dir, out, row, telling),
-        StoreCommand::Restore { store, dir, technique } => bring_back(store, dir, technique.as_deref(), telling),
+        StoreCommand::Restore { store, dir, technique, over: None, .. } => {
+            bring_back(store, dir, technique.as_deref(), telling)
+        }
+        StoreCommand::Restore { store, dir, technique, over: Some(how), remove_others } => {
+            bring_up_to_date(store, dir, technique.as_deref(), *how, *remove_others, telling)
+        }
         StoreCommand::Verify { store } => verify(store, telling),
     }
 }
@@ -85,15 +112,7 @@ fn pack(dir: &Path, out: &Path, row: &str, telling: Telling) -> Result<Said> {
 
 fn bring_back(path: &Path, dir: &Path, technique: Option<&str>, telling: Telling) -> Result<Said> {
     let store = opened(path)?;
-    let (row, by) = match technique {
-        Some(row) => (row.to_owned(), row_named(row)?),
-        None => default_row(&store)?,
-    };
-    if by.form() != store.form() {
-        let (reads, rows) = (by.form(), rows_for(&store).join(", "));
-        let what = format!("{row} restores stores of form {reads}, and {} is of form {}", path.display(), store.form());
-        return Err(Refusal::usage(what, format!("rows that read it: {rows}")));
-    }
+    let (mut row, mut by) = row_for(&store, path, technique)?;
     let tally = store.tally();
     let need = tally.bytes + 4096 * (tally.files + tally.directories);
     let free = scratch::free(dir)?;
@@ -103,11 +122,79 @@ fn bring_back(path: &Path, dir: &Path, technique: Option<&str>, telling: Telling
     }
     let unfinished = Unfinished::for_tree(dir)?;
     fs::create_dir(unfinished.path()).with_context(|| format!("making {}", unfinished.path().display()))?;
+    let mut chosen = None;
+    let mut tried = None;
+    if technique.is_none() && tally.files >= WORTH_TRYING {
+        let place = unfinished.path().join(format!(".assay-tried-{}", std::process::id()));
+        if let Some((choice, files)) = store.choose(&place)? {
+            (row, by) = (choice.row.to_owned(), row_named(choice.row)?);
+            (chosen, tried) = (Some(choice.why), Some(files));
+        }
+    }
     watched(telling, "restore", store.to_restore(by), |watch| store.restore(by, unfinished.path(), watch))
         .map_err(|error| spoilt(error, path))?;
+    drop(tried);
     unfinished.finish(dir)?;
-    let text = format!("{}\n{}, {} bytes, by {row}\n", dir.display(), counted(&tally), tally.bytes);
-    Ok(Said::fine("assay.restored/1", text, json!({"dir": dir, "row": row, "holds": tally})))
+    let why = chosen.as_ref().map_or(String::new(), |why| format!("{row} was chosen by trying: {why}\n"));
+    let text = format!("{}\n{}, {} bytes, by {row}\n{why}", dir.display(), counted(&tally), tally.bytes);
+    let document = json!({"dir": dir, "row": row, "chosen": chosen, "holds": tally});
+    Ok(Said::fine("assay.restored/1", text, document))
+}
+
+fn bring_up_to_date(
+    path: &Path,
+    dir: &Path,
+    technique: Option<&str>,
+    how: How,
+    remove_others: bool,
+    telling: Telling,
+) -> Result<Said> {
+    let store = opened(path)?;
+    let (row, by) = row_for(&store, path, technique)?;
+    if !fs::symlink_metadata(dir).is_ok_and(|meta| meta.is_dir()) {
+        let what = format!("{} is no directory, and --over restores over a tree that stands", dir.display());
+        return Err(Refusal::usage(what, "name a directory, or leave --over away to make a new one"));
+    }
+    let held = fs::File::open(dir).with_context(|| format!("opening {}", dir.display()))?;
+    if rustix::fs::flock(&held, rustix::fs::FlockOperation::NonBlockingLockExclusive).is_err() {
+        let what = format!("another restore works in {}", dir.display());
+        return Err(Refusal::unfit(what, "wait until it is done"));
+    }
+    let differs = match how {
+        How::SizeAndTime => Differs::BySizeAndTime,
+        How::Contents => Differs::ByContents,
+    };
+    let bytes = store.to_restore(by);
+    let changes =
+        watched(telling, UPDATE, bytes, |watch| store.bring_up_to_date(by, differs, remove_others, dir, watch))
+            .map_err(|error| spoilt(error, path))?;
+    let Changes { kept, touched, restored, directories, links, removed, others } = changes;
+    let mut text = format!(
+        "{}\n{restored} files restored, {kept} right already, {touched} given their mode and time; \
+         {directories} directories and {links} links made\n",
+        dir.display()
+    );
+    if removed > 0 {
+        text.push_str(&format!("{removed} names removed that the store does not hold\n"));
+    }
+    if others > 0 {
+        text.push_str(&format!("{others} names stay that the store does not hold: --remove-others removes them\n"));
+    }
+    Ok(Said::fine("assay.updated/1", text, json!({"dir": dir, "row": row, "changes": changes})))
+}
+
+/// The row that was asked for, or that suits the store.
+fn row_for(store: &Store, path: &Path, technique: Option<&str>) -> Result<(String, &'static Restore)> {
+    let (row, by) = match technique {
+        Some(row) => (row.to_owned(), row_named(row)?),
+        None => default_row(store)?,
+    };
+    if by.form() != store.form() {
+        let (reads, rows) = (by.form(), rows_for(store).join(", "));
+        let what = format!("{row} restores stores of form {reads}, and {} is of form {}", path.display(), store.form());
+        return Err(Refusal::usage(what, format!("rows that read it: {rows}")));
+    }
+    Ok((row, by))
 }
 
 fn verify(path: &Path, telling: Telling) -> Result<Said> {
@@ -206,7 +293,10 @@ fn watched<T: Send>(
         Ok(Err(_)) if signals::asked_to_stop() => Err(Refusal {
             exit: Exit::Interrupted,
             what: format!("{stage} was called off"),
-            mend: "nothing was left behind; run it again to begin anew".to_owned(),
+            mend: match stage {
+                UPDATE => "what was restored stays; run it again to go on".to_owned(),
+                _ => "nothing was left behind; run it again to begin anew".to_owned(),
+            },
         }
         .into()),
         Ok(done) => done,

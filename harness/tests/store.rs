@@ -120,6 +120,43 @@ fn damage_is_named_and_a_restore_of_it_leaves_nothing() {
     assert_eq!(names(home.dir.path()), ["home", "store", "tree"]);
 }
 
+#[test]
+fn over_a_tree_only_what_differs_is_restored_and_others_stay_unless_told() {
+    let home = Home::new();
+    tree(&home.path("tree"), 60, 3000);
+    let path = |name: &str| home.path(name).to_str().unwrap().to_owned();
+    let (store, back, nowhere) = (path("store"), path("back"), path("nowhere"));
+    assert_eq!(home.json(&["store", "pack", &path("tree"), "-o", &store]).0, 0);
+    assert_eq!(home.json(&["store", "restore", &store, &back]).0, 0);
+    fs::write(home.path("back/d3/f3"), "changed").unwrap();
+    fs::remove_file(home.path("back/d4/f4")).unwrap();
+    fs::write(home.path("back/mine"), "mine").unwrap();
+    for (more, others, removed) in [(&["contents"][..], 1, 0), (&["size-and-time", "--remove-others"], 0, 1)] {
+        let (code, document) = home.json(&[&["store", "restore", &store, &back, "--over"], more].concat());
+        let changes = &document["changes"];
+        assert_eq!((code, &document["schema"]), (0, &"assay.updated/1".into()), "{document}");
+        assert_eq!((&changes["others"], &changes["removed"]), (&others.into(), &removed.into()), "{document}");
+        assert_eq!(changes["restored"], if removed == 0 { 2 } else { 0 }, "{document}");
+    }
+    let digest = |name: &str| fixtures::tree::digest(&home.path(name)).unwrap().0;
+    assert_eq!(digest("tree"), digest("back"));
+    // Two at once would undo each other's work.
+    let held = fs::File::open(&back).unwrap();
+    rustix::fs::flock(&held, rustix::fs::FlockOperation::LockExclusive).unwrap();
+    for (words, code, told) in [
+        (vec![back.as_str(), "--over", "contents"], 4, "another restore works in"),
+        (vec![&nowhere, "--over", "contents"], 2, "is no directory"),
+        (vec![&nowhere, "--remove-others"], 2, "--over"),
+        (vec![&back, "--over", "mtime"], 2, "size-and-time"),
+        (vec![&back], 2, "is not empty"),
+    ] {
+        let output = home.run(&[&["store", "restore", store.as_str()], &words[..]].concat());
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{words:?}: {said}");
+        assert!(said.contains(told), "{words:?}: {said}");
+    }
+}
+
 /// Stopped by Ctrl-C nothing is left; killed, only what is marked as unfinished, and the next run sweeps it.
 #[test]
 fn a_stop_leaves_nothing_and_a_kill_only_what_is_marked() {
