@@ -4,15 +4,15 @@ use crate::format::Object;
 use crate::put::Stopped;
 use crate::read::{Blocks, Reader, TooFew, unpacked};
 use crate::stripe::size;
-use crate::target::{Directory, Memory, Sink, Target};
-use crate::temp::{BACK, PREFIX};
+use crate::target::{Memory, Sink, Target};
+use crate::temp::{BACK, PREFIX, Temporary};
 use anyhow::{Context, Result};
 use std::fs::File;
 use std::io::{IoSlice, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{channel, sync_channel};
 use technique::Lap;
-use technique::phase::{COPY, CREATE, DECODE, OPEN, READ, SETUP, UNLINK, WAIT, WRITE};
+use technique::phase::{COPY, CREATE, DECODE, OPEN, SETUP, UNLINK, WAIT, WRITE};
 
 /// Which way the bytes take back.
 #[derive(Clone, Debug)]
@@ -110,9 +110,9 @@ fn copy<'a, T: Target>(
         let mut offset = 0;
         loop {
             let read = source.read_at(offset, &mut buffer).with_context(copying)?;
-            lap.mark(READ);
+            lap.mark(source.phase());
             sink.write(&buffer[..read], &[]).with_context(copying)?;
-            lap.mark(WRITE);
+            lap.mark(sink.phases().0);
             offset += read as u64;
             if read < PIECE {
                 break;
@@ -309,8 +309,8 @@ pub fn repair(
             let block = blocks.of(*index).context("a block was not made")?;
             let head = object.block_head(*index, blocks.stripe, block);
             sink.write(&head, block).with_context(|| format!("writing to {}", targets[*at].place()))?;
+            lap.mark(sink.phases().0);
         }
-        lap.mark(WRITE);
         go_on(&object, number, watch)?;
     }
     for sink in sinks {
@@ -322,15 +322,15 @@ pub fn repair(
 /// A directory for temporary shards, with one below it for each target, removed when dropped.
 struct Emptied {
     dir: PathBuf,
-    copies: Vec<Directory>,
+    copies: Vec<Temporary>,
 }
 
 impl Emptied {
     fn make(below: &Path, count: usize) -> Result<Emptied> {
         let dir = below.join(format!("{PREFIX}{}-{BACK}", std::process::id()));
-        let copies = crate::target::directories(&dir, count);
+        let copies = crate::target::directories(&dir, count).into_iter().map(Temporary).collect();
         let emptied = Emptied { dir, copies };
-        for copy in &emptied.copies {
+        for Temporary(copy) in &emptied.copies {
             std::fs::create_dir_all(&copy.0).with_context(|| format!("making {}", copy.0.display()))?;
         }
         Ok(emptied)

@@ -17,6 +17,7 @@ mod memory;
 pub mod place;
 pub mod put;
 pub mod read;
+mod slow;
 pub mod store;
 mod stripe;
 mod stripes;
@@ -54,7 +55,19 @@ const CP: Peer = Peer {
 pub static WORKLOAD: Workload = Workload {
     name: "erasure",
     question: "How fast can an object be put as data and parity shards, and got back from those that are left?",
-    fixtures: &["object-256m", "object-4m", "object-4k", "object-1g", "one-big", "python-small", "tiny"],
+    fixtures: &[
+        "object-256m",
+        "object-4m",
+        "object-4k",
+        "object-64k",
+        "object-1m",
+        "object-16m",
+        "object-64m",
+        "object-1g",
+        "one-big",
+        "python-small",
+        "tiny",
+    ],
     variants: &[
         variant("put-temp-files", &TEMP, "the document's: all shards as temporary files, then copied to their places"),
         variant("put-in-memory", &MEMORY, "all of the object and its parity in memory, then written"),

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use technique::Lap;
-use technique::phase::{CREATE, RENAME, UNLINK};
+use technique::phase::{CREATE, UNLINK};
 
 /// How objects are put: knobs.
 #[derive(Clone, Debug)]
@@ -158,7 +158,9 @@ pub fn put(put: &Put, lap: &mut Lap) -> Result<Stored> {
         put.targets.len(),
         put.object.shards()
     );
-    let needed = put.plan.memory(&put.object);
+    let shard = put.object.shard_bytes();
+    let held: u64 = put.targets.iter().map(|target| target.room(shard)).sum();
+    let needed = put.plan.memory(&put.object) + held;
     let _held = match put.budget {
         None => None,
         Some(budget) => Some(budget.take(needed).with_context(|| {
@@ -206,8 +208,20 @@ fn begin(put: &Put, lost: &Lost, lap: &mut Lap) -> Result<Sinks> {
 /// Gives every shard its name; where too few get one, takes it away again from those that did.
 fn finish(put: &Put, sinks: Sinks, lost: &Lost, lap: &mut Lap) -> Result<()> {
     let mut finished = Vec::new();
-    for (index, sink) in sinks {
-        match sink.finish(put.plan.durable) {
+    let mut closed = Sinks::with_capacity(sinks.len());
+    for (index, mut sink) in sinks {
+        let (_, phase) = sink.phases();
+        match sink.close() {
+            Ok(()) => closed.push((index, sink)),
+            Err(error) => lost.add(index, error)?,
+        }
+        lap.mark(phase);
+    }
+    for (index, sink) in closed {
+        let (_, phase) = sink.phases();
+        let done = sink.finish(put.plan.durable);
+        lap.mark(phase);
+        match done {
             Ok(()) => finished.push(index),
             Err(error) => {
                 if let Err(too_many) = lost.add(index, error) {
@@ -220,7 +234,6 @@ fn finish(put: &Put, sinks: Sinks, lost: &Lost, lap: &mut Lap) -> Result<()> {
             }
         }
     }
-    lap.mark(RENAME);
     Ok(())
 }
 

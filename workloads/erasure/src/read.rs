@@ -8,7 +8,7 @@ use parity::{Code, Family, Repair};
 use std::collections::BTreeMap;
 use std::io;
 use technique::Lap;
-use technique::phase::{HASH, READ, REBUILD, SETUP};
+use technique::phase::{HASH, REBUILD, SETUP};
 
 /// What was found in one target.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -226,10 +226,11 @@ impl Reader {
     /// Reads and verifies a shard's block of that stripe.
     fn block(&mut self, index: usize, number: u64, most: usize, lap: &mut Lap) -> Option<Stripe> {
         let (_, source) = self.seats[index].as_ref()?;
+        let phase = source.phase();
         let frame = &mut self.frames[index];
         frame.resize(HEAD + most, 0);
         let read = source.read_at(self.offset, frame);
-        lap.mark(READ);
+        lap.mark(phase);
         let right = read.map_err(|error| unreadable(&error)).and_then(|read| {
             let head = frame[..read].first_chunk::<HEAD>().ok_or(Fault::Short)?;
             let stripe = self.object.parse_block(index, number, head)?;

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::time::Duration;
 use technique::Lap;
-use technique::phase::{HASH, SETUP, WAIT, WRITE};
+use technique::phase::{HASH, SETUP, WAIT};
 
 /// One stripe in flight, on one thread.
 pub(crate) fn one_by_one(put: &Put, mut sinks: Sinks, lost: &Lost, lap: &mut Lap) -> Result<Sinks> {
@@ -41,7 +41,7 @@ pub(crate) fn write(put: &Put, full: &Full, sinks: &mut Sinks, lost: &Lost, lap:
         let head = put.object.block_head(index, full.stripe, block);
         lap.mark(HASH);
         let written = sink.write(&head, block);
-        lap.mark(WRITE);
+        lap.mark(sink.phases().0);
         match written {
             Ok(()) => at += 1,
             Err(error) => {

@@ -1,14 +1,15 @@
 //! Where shards go: one door for directories, memory, and targets on which something was injected.
 
-use anyhow::{Context, Result, bail};
+pub use crate::slow::{Injected, Slow};
+use anyhow::{Context, Result};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, IoSlice, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use technique::Phase;
+use technique::phase::{COPY, READ, RENAME, WRITE};
 
 /// A place that holds one shard of each object.
 pub trait Target: Send + Sync {
@@ -20,12 +21,24 @@ pub trait Target: Send + Sync {
     fn remove(&self, name: &str) -> Result<()>;
     /// What messages call it.
     fn place(&self) -> String;
+    /// The memory that a shard of so many bytes takes here while it is written.
+    fn room(&self, _shard: u64) -> u64 {
+        0
+    }
 }
 
 /// A shard that is being written. Dropped before it is finished, it leaves nothing.
 pub trait Sink: Send {
     /// Goes on with these bytes and those.
     fn write(&mut self, head: &[u8], block: &[u8]) -> io::Result<()>;
+    /// Begins to finish it where that takes long, so that several are finished at once.
+    fn close(&mut self) -> Result<()> {
+        Ok(())
+    }
+    /// What time is called that goes into writing, and into finishing.
+    fn phases(&self) -> (Phase, Phase) {
+        (WRITE, RENAME)
+    }
     /// Gives the shard its name; where `durable`, a power cut takes nothing of it away.
     fn finish(self: Box<Self>, durable: bool) -> Result<()>;
 }
@@ -36,6 +49,10 @@ pub trait Source: Send {
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize>;
     /// The shard's length.
     fn length(&self) -> io::Result<u64>;
+    /// What time is called that goes into reading.
+    fn phase(&self) -> Phase {
+        READ
+    }
 }
 
 /// A local directory.
@@ -177,6 +194,10 @@ impl Sink for Growing {
         Ok(())
     }
 
+    fn phases(&self) -> (Phase, Phase) {
+        (COPY, COPY)
+    }
+
     fn finish(self: Box<Self>, _durable: bool) -> Result<()> {
         let Growing { bytes, name, shards } = *self;
         shards.lock().unwrap_or_else(PoisonError::into_inner).insert(name, Arc::new(bytes));
@@ -195,75 +216,9 @@ impl Source for Arc<Vec<u8>> {
     fn length(&self) -> io::Result<u64> {
         Ok(self.len() as u64)
     }
-}
 
-/// What is done to a target, so that how ways of storing bear it can be seen again and again.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Injected {
-    /// How long each write takes before it begins.
-    pub latency: Duration,
-    /// How many bytes pass in a second; none is as many as will.
-    pub bytes_a_second: Option<u64>,
-    /// After how many bytes of all its shards together it fails for good.
-    pub dies_after: Option<u64>,
-}
-
-/// A target on which something was injected.
-pub struct Slow<T> {
-    inner: T,
-    injected: Injected,
-    taken: Arc<AtomicU64>,
-}
-
-impl<T: Target> Slow<T> {
-    /// This target, and what is done to it.
-    pub fn new(inner: T, injected: Injected) -> Slow<T> {
-        Slow { inner, injected, taken: Arc::default() }
-    }
-}
-
-struct SlowSink {
-    inner: Box<dyn Sink>,
-    injected: Injected,
-    taken: Arc<AtomicU64>,
-}
-
-impl<T: Target> Target for Slow<T> {
-    fn create(&self, name: &str) -> Result<Box<dyn Sink>> {
-        if self.injected.dies_after.is_some_and(|limit| self.taken.load(Ordering::Relaxed) >= limit) {
-            bail!("{} is dead", self.place());
-        }
-        let inner = self.inner.create(name)?;
-        Ok(Box::new(SlowSink { inner, injected: self.injected, taken: Arc::clone(&self.taken) }))
-    }
-
-    fn open(&self, name: &str) -> io::Result<Option<Box<dyn Source>>> {
-        self.inner.open(name)
-    }
-
-    fn remove(&self, name: &str) -> Result<()> {
-        self.inner.remove(name)
-    }
-
-    fn place(&self) -> String {
-        self.inner.place()
-    }
-}
-
-impl Sink for SlowSink {
-    fn write(&mut self, head: &[u8], block: &[u8]) -> io::Result<()> {
-        let bytes = (head.len() + block.len()) as u64;
-        let taken = self.taken.fetch_add(bytes, Ordering::Relaxed) + bytes;
-        if self.injected.dies_after.is_some_and(|limit| taken > limit) {
-            return Err(io::Error::other("the target died"));
-        }
-        let carried = self.injected.bytes_a_second.map(|rate| Duration::from_secs_f64(bytes as f64 / rate as f64));
-        std::thread::sleep(self.injected.latency + carried.unwrap_or_default());
-        self.inner.write(head, block)
-    }
-
-    fn finish(self: Box<Self>, durable: bool) -> Result<()> {
-        self.inner.finish(durable)
+    fn phase(&self) -> Phase {
+        COPY
     }
 }
 
@@ -300,14 +255,5 @@ mod tests {
         check(&Memory::default());
         check(&Slow::new(Memory::default(), Injected { bytes_a_second: Some(1 << 20), ..Injected::default() }));
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "nothing is left of what was never finished");
-    }
-
-    #[test]
-    fn a_target_dies_after_so_many_bytes() {
-        let dead = Slow::new(Memory::default(), Injected { dies_after: Some(10), ..Injected::default() });
-        let mut sink = dead.create("a").unwrap();
-        sink.write(b"12345", b"67890").unwrap();
-        assert!(sink.write(b"1", b"").is_err());
-        assert!(dead.create("b").is_err());
     }
 }

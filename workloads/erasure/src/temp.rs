@@ -4,13 +4,15 @@ use crate::format::{HEAD, Stripe};
 use crate::put::{Lost, Put, Sinks, Stopped};
 use crate::stripe::{Full, Packer, size};
 use crate::stripes::done;
+use crate::target::{Directory, Sink, Source, Target};
 use anyhow::{Context, Result, anyhow};
 use std::fs::File;
+use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, sync_channel};
-use technique::Lap;
-use technique::phase::{CREATE, HASH, READ, SETUP, UNLINK, WAIT, WRITE};
+use technique::phase::{CREATE, HASH, RELOAD, RENAME, SETUP, SPILL, UNLINK, WAIT};
+use technique::{Lap, Phase};
 
 /// How temporary files are used.
 pub(crate) struct Ways<'a> {
@@ -139,7 +141,7 @@ fn shard(put: &Put, temp: &Temp, lap: &mut Lap, mut each: impl FnMut(At)) -> Res
             file.write_all_at(bytes, offset).with_context(|| format!("writing to {}", temp.dir.display()))?;
             block = bytes.len() as u64;
         }
-        lap.mark(WRITE);
+        lap.mark(SPILL);
         each(At { stripe: full.stripe, offset });
         lap.mark(WAIT);
         offset += block;
@@ -170,11 +172,11 @@ impl<'a> Copy<'a> {
             let index = *index;
             let reading = || format!("reading from {}", self.temp.dir.display());
             self.temp.files[index].read_exact_at(&mut self.buffer, at.offset).with_context(reading)?;
-            lap.mark(READ);
+            lap.mark(RELOAD);
             let head: [u8; HEAD] = object.block_head(index, at.stripe, &self.buffer);
             lap.mark(HASH);
             let written = sink.write(&head, &self.buffer);
-            lap.mark(WRITE);
+            lap.mark(sink.phases().0);
             match written {
                 Ok(()) => next += 1,
                 Err(error) => {
@@ -185,6 +187,58 @@ impl<'a> Copy<'a> {
             }
         }
         Ok(())
+    }
+}
+
+/// A directory for shards on their way back: what time goes into it is called otherwise than at a target.
+pub(crate) struct Temporary(pub(crate) Directory);
+
+struct Spilling(Box<dyn Sink>);
+struct Reloading(Box<dyn Source>);
+
+impl Target for Temporary {
+    fn create(&self, name: &str) -> Result<Box<dyn Sink>> {
+        Ok(Box::new(Spilling(self.0.create(name)?)))
+    }
+
+    fn open(&self, name: &str) -> io::Result<Option<Box<dyn Source>>> {
+        Ok(self.0.open(name)?.map(|source| Box::new(Reloading(source)) as Box<dyn Source>))
+    }
+
+    fn remove(&self, name: &str) -> Result<()> {
+        self.0.remove(name)
+    }
+
+    fn place(&self) -> String {
+        self.0.place()
+    }
+}
+
+impl Sink for Spilling {
+    fn write(&mut self, head: &[u8], block: &[u8]) -> io::Result<()> {
+        self.0.write(head, block)
+    }
+
+    fn phases(&self) -> (Phase, Phase) {
+        (SPILL, RENAME)
+    }
+
+    fn finish(self: Box<Self>, durable: bool) -> Result<()> {
+        self.0.finish(durable)
+    }
+}
+
+impl Source for Reloading {
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read_at(offset, buffer)
+    }
+
+    fn length(&self) -> io::Result<u64> {
+        self.0.length()
+    }
+
+    fn phase(&self) -> Phase {
+        RELOAD
     }
 }
 

@@ -365,25 +365,48 @@ fn a_slow_target_is_left_behind_only_where_it_may_be() {
     assert!(place.put_to(&Plan { spare: 1, ..plan }, &all(&two)).unwrap().lost.is_empty());
 }
 
+/// Puts with a disk of 256 KiB at that place; gives back what was told, and how many files are left there.
+fn put_with_full(place: &Place, full: &Path, plan: &Plan) -> Option<(String, usize)> {
+    let mounted = rustix::process::geteuid().is_root()
+        && std::process::Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=256k", "none"])
+            .arg(full)
+            .status()
+            .is_ok_and(|status| status.success());
+    if !mounted {
+        technique::absent::skip("root", "a small tmpfs cannot be mounted");
+        return None;
+    }
+    let refused = place.put(plan);
+    let left = fs::read_dir(full).unwrap().count();
+    std::process::Command::new("umount").arg(full).status().unwrap();
+    Some((format!("{:#}", refused.unwrap_err()), left))
+}
+
 #[test]
 fn a_full_disk_leaves_nothing() {
     let place = Place::with(noise(3 << 20));
-    let full = place.path("t02");
-    if !rustix::process::geteuid().is_root() {
-        return technique::absent::skip("root", "a small tmpfs cannot be mounted");
+    for way in ways(&place.path("temp")) {
+        let plan = Plan { block: 64 << 10, way: way.clone(), ..plan() };
+        let Some((told, left)) = put_with_full(&place, &place.path("t02"), &plan) else { return };
+        assert!(told.contains("No space left") && told.contains("t02"), "{way:?}: {told}");
+        assert_eq!(left, 0, "{way:?}");
+        place.is_clean();
     }
-    let mounted =
-        std::process::Command::new("mount").args(["-t", "tmpfs", "-o", "size=256k", "none"]).arg(&full).status();
-    if !mounted.is_ok_and(|status| status.success()) {
-        return technique::absent::skip("root", "a small tmpfs cannot be mounted");
+}
+
+#[test]
+fn a_full_place_for_temporary_files_leaves_nothing() {
+    let place = Place::with(noise(3 << 20));
+    for at_once in [false, true] {
+        let way = Way::Temp { dir: place.path("temp"), writers: 3, at_once };
+        let plan = Plan { block: 64 << 10, way, ..plan() };
+        let Some((told, left)) = put_with_full(&place, &place.path("temp"), &plan) else { return };
+        assert!(told.contains("No space left") && told.contains("temp"), "{told}");
+        assert_eq!(left, 0);
+        place.is_clean();
+        assert!((0..6).all(|index| !place.shard(index).exists()));
     }
-    let refused = place.put(&Plan { block: 64 << 10, ..plan() });
-    let left = fs::read_dir(&full).unwrap().count();
-    std::process::Command::new("umount").arg(&full).status().unwrap();
-    let told = format!("{:#}", refused.unwrap_err());
-    assert!(told.contains("No space left") && told.contains("t02"), "{told}");
-    assert_eq!(left, 0);
-    place.is_clean();
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! Objects by name: whole or not at all, never overwritten unasked, swept after a kill.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+use erasure::budget::Budget;
 use erasure::get;
-use erasure::put::{Plan, Stopped};
+use erasure::put::{Plan, Stopped, Way};
 use erasure::read::TooFew;
 use erasure::store::{Refused, Store, within};
 use std::fs::{self, File};
@@ -267,8 +268,37 @@ fn memory_is_kept_to() {
     let plan = Plan::streamed(4, 2);
     let all = plan.memory(&plan.object(erasure::format::Id([0; 16]), 1 << 30));
     for most in [all, all - 1, all / 3, 100 << 10] {
-        let fitting = within(&plan, 1 << 30, most).unwrap();
+        let fitting = within(&plan, 1 << 30, most, 0).unwrap();
         assert!(fitting.memory(&fitting.object(erasure::format::Id([0; 16]), 1 << 30)) <= most, "{most}");
     }
-    assert!(matches!(refused(&within(&plan, 1 << 30, 1000).unwrap_err()), Refused::Nonsense(_)));
+    assert!(matches!(refused(&within(&plan, 1 << 30, 1000, 0).unwrap_err()), Refused::Nonsense(_)));
+    // What the targets take, no plan can spare.
+    assert!(matches!(within(&plan, 1 << 30, all + 9, 9).unwrap().way, Way::Stripes { depth: 3, .. }));
+    assert!(matches!(within(&plan, 1 << 30, all, 9).unwrap().way, Way::Stripes { depth: 2, .. }));
+    assert!(within(&plan, 1 << 30, all, all).is_err());
+}
+
+#[test]
+fn a_hundred_puts_at_once_into_the_same_places_keep_to_the_budget() {
+    let place = Place::new();
+    let bytes: Vec<u8> = (0..40_000u32).map(|at| ((at * at) >> 7).to_le_bytes()[0]).collect();
+    fs::write(place.path("source"), &bytes).unwrap();
+    let (plan, store) = (plan(), place.store());
+    let one = plan.memory(&plan.object(erasure::format::Id([0; 16]), 40_000));
+    let budget = Budget::of(2 * one);
+    std::thread::scope(|scope| {
+        for number in 0..100 {
+            let (store, plan, budget, source) = (&store, &plan, &budget, place.path("source"));
+            scope.spawn(move || {
+                let file = File::open(source).unwrap();
+                store.put(&format!("o{number}"), &file, plan, false, Some(budget), &|_| true).unwrap();
+            });
+        }
+    });
+    assert!(budget.most() <= 2 * one, "{} of {}", budget.most(), budget.all());
+    let names: Vec<String> = (0..100).map(|number| format!("o{number}")).collect();
+    place.holds(&names.iter().map(String::as_str).collect::<Vec<_>>());
+    for name in names {
+        assert!(place.get(&name).unwrap() == bytes, "{name}");
+    }
 }

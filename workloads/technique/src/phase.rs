@@ -59,6 +59,8 @@ phases! {
     RENAME    "rename"    Metadata "Give the file its final name."
     UNLINK    "unlink"    Metadata "Remove a name."
     LINK      "link"      Metadata "Give a file one more name, hard or symbolic."
+    SPILL     "spill"     Data     "Write bytes to a temporary file."
+    RELOAD    "reload"    Data     "Read bytes back from a temporary file."
     SUBMIT    "submit"    Data     "Hand a batch to the kernel and collect its answers."
     SYNC      "sync"      Data     "Wait until bytes are stored."
     RELEASE   "release"   Compute  "Give a buffer back."

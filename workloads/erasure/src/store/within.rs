@@ -1,0 +1,32 @@
+//! A put that keeps to a bound on its memory.
+
+use crate::format::Id;
+use crate::put::{Plan, Way};
+use crate::store::Refused;
+use anyhow::Result;
+
+/// The same plan within so many bytes of memory, of which its targets take so many: fewer stripes in flight, then
+/// shorter blocks.
+pub fn within(plan: &Plan, length: u64, most: u64, targets: u64) -> Result<Plan> {
+    let mut fitting = plan.clone();
+    let needs = |plan: &Plan| targets + plan.memory(&plan.object(Id([0; 16]), length));
+    if let Way::Stripes { depth, writers } = plan.way {
+        let fits = |depth: &usize| {
+            let way = Way::Stripes { depth: *depth, writers };
+            needs(&Plan { way, ..plan.clone() }) <= most
+        };
+        fitting.way = match (2..=depth).rev().find(fits) {
+            Some(depth) => Way::Stripes { depth, writers },
+            None => Way::OneStripe,
+        };
+    }
+    while needs(&fitting) > most && fitting.block > 4 << 10 && !matches!(fitting.way, Way::Memory { .. }) {
+        fitting.block /= 2;
+    }
+    let needed = needs(&fitting);
+    if needed > most {
+        let told = format!("it takes {needed} bytes of memory, and at most {most} may be used");
+        return Err(Refused::Nonsense(told).into());
+    }
+    Ok(fitting)
+}
