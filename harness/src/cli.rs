@@ -1,7 +1,7 @@
 //! The command line: words in, text or one JSON document out, and an exit code that scripts can read.
 
 use crate::ask::{Ask, Rounds};
-use crate::catalogue::{choose_among, is_for_one_step, peer};
+use crate::catalogue::{choose_among, peer};
 use crate::claims::{self, ClaimsArgs};
 use crate::compare::{self, CompareArgs};
 use crate::export::{self, ExportArgs};
@@ -20,6 +20,7 @@ use crate::walk::{WalkArgs, walk};
 use crate::{clean, doctor, explain, fixture, list, once, probes, rounds};
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
+use reports::one_step;
 use rustix::thread::CpuSet;
 use serde_json::{Value, json};
 use std::io::Write;
@@ -233,9 +234,12 @@ pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            if wants_json && error.use_stderr() {
+            if wants_json {
                 let text = error.render().to_string();
-                return finish(&error_document(Exit::Usage, text.trim()), Exit::Usage);
+                if error.use_stderr() {
+                    return finish(&error_document(Exit::Usage, text.trim()), Exit::Usage);
+                }
+                return finish(&document(Said::fine("assay.help/1", String::new(), json!({"text": text}))), Exit::Fine);
             }
             // Help goes to stdout and is no failure; where nobody reads it, there is nobody to tell.
             let _ = error.print();
@@ -310,7 +314,7 @@ fn run(arguments: RunArgs, telling: Telling) -> Result<Said> {
         for choice in &mut choices {
             let baseline = choice.workload.baseline().name;
             choice.variants.retain(|variant| {
-                !is_for_one_step(variant.name) && variant.stub.is_none_or(|stub| stub.of == baseline)
+                !one_step::is_asked_by(variant.name) && variant.stub.is_none_or(|stub| stub.of == baseline)
             });
         }
     }
@@ -386,7 +390,7 @@ fn command_line() -> String {
 }
 
 /// A word as a shell takes it.
-fn quoted(word: &str) -> String {
+pub fn quoted(word: &str) -> String {
     let plain = |letter: char| letter.is_ascii_alphanumeric() || "-_./=:,+@%".contains(letter);
     if !word.is_empty() && word.chars().all(plain) {
         word.to_owned()

@@ -1,16 +1,18 @@
 //! `assay history`: one number of a row, run after run, over the records of this home.
 
 use crate::catalogue::{variant_of, workload};
-use crate::cli::{Said, width};
+use crate::cli::{Said, quoted, width};
 use crate::list::record_files;
 use crate::refusal::Refusal;
 use crate::say::say;
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::Args;
 use reports::history::{Against, Asked, FEWEST, History, Metric, counted_names, histories};
+use reports::page::history as page;
 use reports::record::{self, Run};
 use reports::terminal::history as shown;
 use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
 
 /// What `history` takes.
 #[derive(Args)]
@@ -28,6 +30,10 @@ pub struct HistoryArgs {
     /// Only on this fixture
     #[arg(long, value_name = "FIXTURE")]
     on: Option<String>,
+    /// A page, too: a picture a row, with the places marked where its level changed. A file that is no such page is not
+    /// replaced
+    #[arg(long, value_name = "FILE")]
+    page: Option<PathBuf>,
 }
 
 /// Shows histories.
@@ -61,16 +67,26 @@ pub fn history(arguments: &HistoryArgs) -> Result<Said> {
     }
     let found = histories(&runs, &asked);
     let told: Vec<&History> = found.iter().filter(|one| one.course.is_some()).collect();
-    if told.is_empty() {
+    let drawn = if arguments.page.is_some() { page::drawn(found.clone()) } else { Vec::new() };
+    if told.is_empty() && drawn.is_empty() {
         return Err(too_few(arguments, &found));
     }
-    let text = if asked.row.is_some() {
+    let mut text = if told.is_empty() {
+        String::new()
+    } else if asked.row.is_some() {
         let each: Vec<String> = told.iter().map(|one| shown::render(one, &asked.metric, width())).collect();
         each.join("\n")
     } else {
         shown::overview(&found, &asked.metric, width()) + "\nassay history WORKLOAD/ROW shows each run of one.\n"
     };
+    if let Some(path) = &arguments.page {
+        let command = command(arguments, path);
+        let making = page::Making { metric: &asked.metric, command: &command, index: None, file: None };
+        write(path, &page::page(&drawn, &making))?;
+        text += &format!("{}\n{}  one file, no network\n", page::sentence(&drawn), path.display());
+    }
     let document = json!({
+        "page": arguments.page,
         "metric": arguments.metric,
         "absolute": arguments.absolute || !asked.metric.is_ratio(),
         "histories": told,
@@ -78,6 +94,33 @@ pub fn history(arguments: &HistoryArgs) -> Result<Said> {
         "unreadable": unreadable,
     });
     Ok(Said::fine("assay.history/1", text, document))
+}
+
+/// The command that makes the page again; a page holds no path of the machine that made it.
+fn command(arguments: &HistoryArgs, path: &Path) -> String {
+    let mut words = vec!["assay history".to_owned()];
+    words.extend(arguments.row.as_deref().map(quoted));
+    words.extend((arguments.metric != "wall").then(|| format!("--metric {}", quoted(&arguments.metric))));
+    words.extend(arguments.absolute.then(|| "--absolute".to_owned()));
+    words.extend(arguments.on.as_deref().map(|on| format!("--on {}", quoted(on))));
+    words.push(format!("--page {}", quoted(&path.file_name().unwrap_or_default().to_string_lossy())));
+    words.join(" ")
+}
+
+/// Writes the page. What lies there already is replaced only if it is such a page.
+fn write(path: &Path, text: &str) -> Result<()> {
+    let head = text.split_once("<style>").map_or(text, |(head, _)| head);
+    let is_page = |there: &str| there.split_once("<style>").is_some_and(|(there, _)| title_of(there) == title_of(head));
+    if path.symlink_metadata().is_ok() && !std::fs::read_to_string(path).is_ok_and(|there| is_page(&there)) {
+        let what = format!("{} is there already, and is no page of these histories", path.display());
+        return Err(Refusal::usage(what, "move it away, or name another file with --page FILE"));
+    }
+    std::fs::write(path, text).with_context(|| format!("writing {}", path.display()))
+}
+
+/// What stands between the marks of a title.
+fn title_of(head: &str) -> Option<&str> {
+    head.split_once("<title>")?.1.split_once("</title>").map(|(title, _)| title)
 }
 
 fn asked(arguments: &HistoryArgs) -> Result<Asked> {

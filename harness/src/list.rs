@@ -5,8 +5,8 @@ use crate::compare;
 use crate::refusal::Refusal;
 use crate::{catalogue, home};
 use anyhow::Result;
+use reports::document::{self, Document};
 use reports::record::{self, Run, Unreadable};
-use reports::summary::summaries;
 use reports::table::{Align, Table};
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -93,16 +93,9 @@ pub fn show(run: Option<&str>) -> Result<Said> {
         path.display(),
         run.header.plan.first().map_or("WORKLOAD/ROW".to_owned(), |plan| format!("{}/ROW", plan.workload)),
     );
-    let document = json!({
-        "run": run.header.id,
-        "record": path,
-        "command": run.header.command,
-        "machine": run.header.machine,
-        "how": run.end.as_ref().map_or("killed", |end| end.how.as_str()),
-        "notes": run.notes,
-        "workloads": summaries(&run),
-    });
-    Ok(Said::fine("assay.run/1", text, document))
+    let mut document = serde_json::to_value(Document::of(&run))?;
+    document["record"] = json!(path);
+    Ok(Said::fine(document::SCHEMA, text, document))
 }
 
 /// The record file of a run: the last, one by name, or the file itself.

@@ -1,6 +1,5 @@
 //! `assay store`: pack a directory, restore it, verify it, by the rows that were measured.
 
-use crate::catalogue::is_for_one_step;
 use crate::cli::Said;
 use crate::progress::{Progress, Telling};
 use crate::refusal::{Exit, Refusal};
@@ -9,6 +8,9 @@ use crate::{scratch, signals};
 use anyhow::{Context, Result};
 use clap::{Subcommand, ValueEnum};
 use restore::{Changes, Differs, Restore, Store, Tally, Watch, named};
+use clap::Subcommand;
+use reports::one_step;
+use restore::{Restore, Store, Tally, Watch, named};
 use serde_json::json;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -244,7 +246,8 @@ fn row_named(row: &str) -> Result<&'static Restore> {
 
 fn rows_for(store: &Store) -> Vec<&'static str> {
     let reads = |name: &&str| {
-        !is_for_one_step(name) && named(name).is_some_and(|row| row.without.is_none() && row.form() == store.form())
+        !one_step::is_asked_by(name)
+            && named(name).is_some_and(|row| row.without.is_none() && row.form() == store.form())
     };
     restore::WORKLOAD.variants.iter().map(|row| row.name).filter(reads).collect()
 }

@@ -33,6 +33,19 @@ fn report(home: &Home, name: &str, stacks: Option<(String, String)>) -> PathBuf 
     out
 }
 
+/// A report of the newest of many runs, with the page of all of them.
+fn report_of_days(home: &Home) -> PathBuf {
+    for run in sample::days() {
+        let dir = home.path("home/runs").join(&run.header.id);
+        std::fs::create_dir_all(&dir).unwrap();
+        std::fs::write(dir.join("record.jsonl"), sample::record(&run)).unwrap();
+    }
+    let out = home.path("days");
+    let output = home.run(&["report", "--out", out.to_str().unwrap()]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    out
+}
+
 /// Chromium, under any of its names.
 fn chromium() -> Option<PathBuf> {
     let named = std::env::var_os("CHROMIUM").map(PathBuf::from);
@@ -47,8 +60,12 @@ fn chromium() -> Option<PathBuf> {
 fn node_modules(dir: &Path) -> std::io::Result<Output> {
     let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser");
     std::fs::create_dir_all(dir)?;
-    for file in ["package.json", "package-lock.json", "checks.mjs"] {
+    for file in ["package.json", "package-lock.json", "checks.mjs", "looks.mjs"] {
         std::fs::copy(from.join(file), dir.join(file))?;
+    }
+    for entry in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../reports/schemas"))? {
+        let path = entry?.path();
+        std::fs::copy(&path, dir.join(path.file_name().unwrap_or_default()))?;
     }
     let lock = std::fs::read(dir.join("package-lock.json"))?;
     if std::fs::read(dir.join("installed.json")).is_ok_and(|installed| installed == lock) {
@@ -79,9 +96,11 @@ fn pages_hold_in_a_browser() {
     let hostile =
         sample::HOSTILE.map(|name| format!("run;decode;{} 5000000\n", name.replace([';', '\n'], " "))).concat();
     reports.push(report(&home, "hostile", Some((before + &hostile, now + &hostile))));
-    for name in ["same", "remainder", "many-rounds", "one-row", "forty-rows", "broken"] {
+    for name in ["same", "remainder", "many-rounds", "one-row", "forty-rows", "broken", "verdicts"] {
         reports.push(report(&home, name, None));
     }
+    let days = Home::new();
+    reports.push(report_of_days(&days));
     let output =
         Command::new("node").arg("checks.mjs").arg(chromium).args(&reports).current_dir(&dir).output().unwrap();
     assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
@@ -98,29 +117,85 @@ fn a_report_is_the_same_wherever_it_is_made() {
     command.env("TZ", "Pacific/Chatham").env("LANG", "tr_TR.UTF-8").env("LC_ALL", "tr_TR.UTF-8").env("COLUMNS", "40");
     let output = command.arg("report").arg(&record).arg("--out").arg(&other).output().unwrap();
     assert!(output.status.success(), "{}", text(&output.stderr));
-    let files = |dir: &Path| {
-        let mut found = Vec::new();
-        let mut open = vec![dir.to_owned()];
-        while let Some(next) = open.pop() {
-            for path in std::fs::read_dir(next).unwrap().map(|entry| entry.unwrap().path()) {
-                if path.is_dir() {
-                    open.push(path);
-                } else {
-                    found.push((path.strip_prefix(dir).unwrap().to_owned(), std::fs::read(path).unwrap()));
-                }
-            }
-        }
-        found.sort();
-        found
-    };
-    let (first, other) = (files(&first), files(&other));
-    assert!(first.len() > 8, "{}", first.len());
-    for ((path, bytes), (_, others)) in first.iter().zip(&other) {
-        assert!(bytes == others, "{} differs", path.display());
-        let text = String::from_utf8_lossy(bytes);
+    alike(&first, &other);
+    for (path, bytes) in files(&first) {
+        let text = String::from_utf8_lossy(&bytes);
         assert!(!text.contains(home.path("").to_str().unwrap()), "{} names where it was made", path.display());
     }
-    assert_eq!(first.len(), other.len());
+}
+
+/// All files below a directory, by their path in it.
+fn files(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut found = Vec::new();
+    let mut open = vec![dir.to_owned()];
+    while let Some(next) = open.pop() {
+        for path in std::fs::read_dir(next).unwrap().map(|entry| entry.unwrap().path()) {
+            if path.is_dir() {
+                open.push(path);
+            } else {
+                found.push((path.strip_prefix(dir).unwrap().to_owned(), std::fs::read(path).unwrap()));
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+/// Two reports are the same, byte for byte.
+fn alike(one: &Path, other: &Path) {
+    let (one, other) = (files(one), files(other));
+    assert!(one.len() > 8, "{}", one.len());
+    for ((path, bytes), (_, others)) in one.iter().zip(&other) {
+        assert!(bytes == others, "{} differs", path.display());
+    }
+    assert_eq!(one.len(), other.len());
+}
+
+/// The last command that a page shows, as a reader copies it.
+fn command_of(page: &Path) -> String {
+    let text = std::fs::read_to_string(page).unwrap();
+    let shown = text.split_once("<pre id=\"cmd\"").unwrap().1.split_once("<code>").unwrap().1;
+    let shown = shown.split_once("</code>").unwrap().0.lines().last().unwrap();
+    shown.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&amp;", "&")
+}
+
+/// Types a command that a page shows into a shell.
+fn typed(home: &Home, command: &str, at: &Path) {
+    let program = Path::new(env!("CARGO_BIN_EXE_assay")).parent().unwrap().to_owned();
+    let path =
+        std::env::join_paths([program].into_iter().chain(std::env::split_paths(&std::env::var_os("PATH").unwrap())));
+    let mut shell = Command::new("sh");
+    shell.args(["-c", command]).current_dir(at).env("PATH", path.unwrap()).env("ASSAY_HOME", home.path("home"));
+    let output = shell.output().unwrap();
+    assert!(output.status.success(), "{command}: {}", text(&output.stderr));
+}
+
+#[test]
+fn the_command_on_a_page_makes_it_again_byte_for_byte() {
+    let home = Home::new();
+    // A run of this home is named; one from elsewhere lies among the report's own data.
+    let days = report_of_days(&home);
+    let again = home.path("elsewhere");
+    std::fs::create_dir(&again).unwrap();
+    for page in ["index.html", "restore-python-small.html", "history.html"] {
+        typed(&home, &command_of(&days.join(page)), &again);
+        alike(&days, &again.join("review"));
+    }
+    let home = Home::new();
+    let foreign = report(&home, "ordinary", None);
+    let copy = home.path("copy");
+    std::fs::create_dir(&copy).unwrap();
+    std::fs::create_dir(copy.join("data")).unwrap();
+    std::fs::copy(foreign.join("data/record.jsonl"), copy.join("data/record.jsonl")).unwrap();
+    typed(&home, &command_of(&foreign.join("restore-python-small.html")), &copy);
+    alike(&foreign, &copy.join("review"));
+    let pictures = home.path("pictures");
+    let record = home.path("ordinary.jsonl");
+    let output = home.run(&["report", record.to_str().unwrap(), "--png", "--out", pictures.to_str().unwrap()]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    std::fs::remove_dir_all(copy.join("review")).unwrap();
+    typed(&home, &command_of(&pictures.join("index.html")), &copy);
+    alike(&pictures, &copy.join("review"));
 }
 
 #[test]

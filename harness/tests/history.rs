@@ -128,6 +128,37 @@ fn one_more_call_is_a_step() {
 }
 
 #[test]
+fn a_page_shows_each_run_and_replaces_only_its_like() {
+    let home = with_runs(20);
+    let page = home.path("creep.html");
+    let path = page.to_str().unwrap();
+    let (code, document) = home.json(&["history", "restore/zstd", "--page", path]);
+    assert_eq!((code, document["page"].as_str()), (0, Some(path)), "{document}");
+    let made = std::fs::read_to_string(&page).unwrap();
+    assert_eq!(made.matches("<circle class=\"pt2\"").count(), 20);
+    assert!(made.contains("creep +0.5") && made.contains("assay history restore/zstd --page creep.html"), "{made}");
+    assert_eq!(home.run(&["history", "restore/zstd", "--page", path]).status.code(), Some(0), "it is made again");
+    assert_eq!(std::fs::read_to_string(&page).unwrap(), made);
+    let (code, document) = home.json(&["history", "--metric", "calls.read", "--page", path]);
+    assert!(code == 2 && document["error"].as_str().unwrap().contains("is no page of these histories"), "{document}");
+    std::fs::write(&page, "mine").unwrap();
+    assert_eq!(home.json(&["history", "restore/zstd", "--page", path]).0, 2);
+    assert_eq!(std::fs::read_to_string(&page).unwrap(), "mine");
+}
+
+#[test]
+fn a_few_runs_are_drawn_although_they_cannot_be_judged() {
+    let home = with_runs(3);
+    let page = home.path("few.html");
+    assert_eq!(home.json(&["history", "restore/zstd"]).0, 6);
+    let output = home.run(&["history", "restore/zstd", "--page", page.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(std::fs::read_to_string(&page).unwrap().contains("too few runs"));
+    let home = with_runs(2);
+    assert_eq!(home.json(&["history", "--page", page.to_str().unwrap()]).0, 6, "two are not even drawn");
+}
+
+#[test]
 fn what_cannot_be_read_or_compared_is_named_and_does_not_stop_it() {
     let home = with_runs(20);
     write(&home, 20, "6.19.1");

@@ -3,13 +3,16 @@
 pub mod apart;
 pub mod claims;
 pub mod comparison;
+pub mod document;
 pub mod export;
 pub mod gate;
 pub mod history;
 pub mod lines;
+pub mod one_step;
 pub mod page;
 pub mod record;
 pub mod review;
+pub mod schema;
 pub mod stats;
 pub mod summary;
 pub mod table;

@@ -3,6 +3,7 @@
 pub use crate::lines::Unreadable;
 
 use crate::lines::Lines;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -244,7 +245,7 @@ impl Counts {
 }
 
 /// Something counted, or the reason why it was not. Absent is not zero.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Counted<T> {
     /// It could not be counted.

@@ -1,12 +1,14 @@
 //! Summaries: the rows of one workload, ranked, with where their time went and what each step of the ladder brought.
 
+use crate::one_step;
 use crate::record::{CALLS, Counted, Counts, Plan, Run, Sample};
 use crate::stats::{self, Interval, Verdict, interval, median, speed_up};
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// One workload on one fixture under one condition, answered.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Summary {
     /// The workload.
     pub workload: String,
@@ -35,7 +37,7 @@ pub struct Summary {
 }
 
 /// A phase of a row, what its share promises at most, and what came when it was taken away.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Ceiling {
     /// The row that was measured without it.
     pub stub: String,
@@ -52,7 +54,7 @@ pub struct Ceiling {
 }
 
 /// What one way of looking costs.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Looking {
     /// The pass: `phases` or `counts`.
     pub pass: String,
@@ -64,7 +66,7 @@ pub struct Looking {
 pub const LOOKING_LIMIT: f64 = 1.10;
 
 /// One row of the table.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Row {
     /// The variant.
     pub name: String,
@@ -72,6 +74,8 @@ pub struct Row {
     pub what: String,
     /// What it guarantees.
     pub promises: Vec<String>,
+    /// Whether it is there for one step of the ladder: that step alone, or all but that step.
+    pub for_one_step: bool,
     /// Its place; rows that the data cannot order share one. The floor has none, and is 0.
     pub rank: usize,
     /// Whether it shares its place.
@@ -99,7 +103,7 @@ pub struct Row {
 }
 
 /// What the counts pass counted, for one file.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct PerFile {
     /// System calls by name, the most frequent first; or why they were not counted.
     pub calls: Counted<Vec<(String, f64)>>,
@@ -164,7 +168,7 @@ pub fn uncounted(rows: &[Row]) -> BTreeMap<&str, BTreeSet<&str>> {
 }
 
 /// A value and its bounds.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Bounds {
     /// The lower bound.
     pub low: f64,
@@ -183,7 +187,7 @@ impl From<Interval> for Bounds {
 }
 
 /// A variant without a number.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Without {
     /// The variant.
     pub name: String,
@@ -192,7 +196,7 @@ pub struct Without {
 }
 
 /// One step of the ladder: a row against the row before it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Step {
     /// The row before.
     pub from: String,
@@ -207,7 +211,7 @@ pub struct Step {
 }
 
 /// How the phases changed that a step is about: those whose time moved most.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Change {
     /// Each of them, the one that moved most first.
     pub phases: Vec<Moved>,
@@ -220,7 +224,7 @@ pub struct Change {
 }
 
 /// How one phase changed.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Moved {
     /// The phase.
     pub name: String,
@@ -389,6 +393,7 @@ fn row(plan: &Plan, one: &Measured, baseline: Option<&Measured>, floor: Option<&
         name: one.name.to_owned(),
         what: variant.what.clone(),
         promises: variant.promises.clone(),
+        for_one_step: one_step::is_asked_by(one.name),
         rank: 0,
         tied: false,
         rounds: one.wall.len(),

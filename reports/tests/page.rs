@@ -6,38 +6,10 @@
 mod sample;
 
 use reports::claims;
-use reports::page::{self, Making, index, sha256, slides, summary};
-use reports::record::Run;
-use reports::review::{self, Folded, RawFile, Review, Stacks};
-use serde_json::Value;
-use std::collections::BTreeSet;
+use reports::page::{self, index, slides, summary};
+use reports::review;
+use sample::pages::{making, page_of, review_of};
 use std::path::Path;
-
-fn review_of(run: &Run) -> Review {
-    let (before, now) = sample::stacks();
-    let folded = |row: &str, text: String| Folded { row: row.into(), text, runs: 1.0 };
-    let stacks = Stacks { before: folded("gzip", before), now: folded("zstd", now), kind: "kernel".into() };
-    review::of(run, 0, &[], &claims::load_all().unwrap(), Some(&stacks))
-}
-
-fn making(review: &Review) -> Making {
-    let json = serde_json::to_string(review).unwrap();
-    Making {
-        command: "assay report RUN --out review".into(),
-        review: RawFile {
-            path: "data/restore.review.json".into(),
-            what: "every number of a page".into(),
-            bytes: json.len() as u64,
-            sha256: sha256(json.as_bytes()),
-        },
-        index: Some("index.html".into()),
-    }
-}
-
-fn page_of(run: &Run) -> String {
-    let review = review_of(run);
-    page::page(&review, &making(&review))
-}
 
 /// One element a line, so that a diff of a golden file can be read.
 fn lines(page: &str) -> String {
@@ -106,6 +78,58 @@ fn a_page_is_one_small_file_that_asks_for_nothing() {
 }
 
 #[test]
+fn rows_for_one_step_of_the_ladder_are_folded_below_the_others() {
+    let page = page_of(&sample::ordinary());
+    for (table, end) in [("t-faster", "id=\"where\""), ("t-where", "id=\"ceilings\""), ("t-runs", "id=\"data\"")] {
+        let from = page.find(&format!("<table class=\"rows {table}\"")).unwrap();
+        let (first, folded) = page[from..from + page[from..].find(end).unwrap()].split_once("</table>").unwrap();
+        let folded = &folded[folded.find("<details class=\"more steps\">").unwrap()..];
+        for row in ["only-fewer-calls", "all-but-zstd"] {
+            let row = format!("data-row=\"{row}\"");
+            assert!(!first.contains(&row) && folded.contains(&row), "{table}: {row}");
+        }
+        assert!(first.contains("data-row=\"workers\"") && !folded.contains("data-row=\"workers\""), "{table}");
+    }
+    let told = &page[page.find("id=\"faster\"").unwrap()..page.find("<table class=\"rows t-faster\"").unwrap()];
+    assert!(!told.contains("only-fewer-calls"), "{told}");
+    assert!(!page_of(&sample::one_row()).contains("class=\"more steps\""), "nothing is folded where nothing is");
+}
+
+#[test]
+fn the_row_that_the_page_is_about_is_never_folded_away() {
+    let rows = [("gzip", 100.0), ("zstd", 60.0), ("all-but-zstd", 30.0)];
+    let rows: Vec<sample::Row> = rows.iter().map(|(name, us)| sample::row(name, &[("decode", *us)])).collect();
+    let review = review_of(&sample::run(&rows, &["gzip", "zstd"], 8, 3));
+    assert_eq!(review.now.as_deref(), Some("all-but-zstd"));
+    assert!(!page::page(&review, &making(&review)).contains("class=\"more steps\""));
+}
+
+#[test]
+fn every_verdict_word_is_said_where_its_rule_says_so() {
+    let review = review_of(&sample::verdicts());
+    let page = page::page(&review, &making(&review));
+    let word = |name: &str| review.summary.rows.iter().find(|row| row.name == name).unwrap().verdict.unwrap();
+    let words = ["zstd", "sync", "again", "edge"].map(word);
+    assert_eq!(words, ["faster", "slower", "no practical change", "not decided"]);
+    for word in words {
+        assert!(page.contains(&format!("</svg>{word}</span>")), "{word}");
+    }
+}
+
+#[test]
+fn where_no_curve_is_drawn_the_page_says_why() {
+    let review = review_of(&sample::verdicts());
+    let page = page::page(&review, &making(&review));
+    let why = |name: &str| review.scaling.iter().find(|one| one.name == name).unwrap().why_not.clone().unwrap();
+    for (name, told) in [("few", "3 points are too few"), ("wild", "% of what varies")] {
+        let why = why(name);
+        assert!(why.contains(told) && page.contains(&format!("No curve is drawn: {why}")), "{name}: {why}");
+    }
+    let threads = &page[page.find("id=\"threads\"").unwrap()..page.find("id=\"code\"").unwrap()];
+    assert!(!threads.contains("Amdahl") && threads.contains(">ideal<"));
+}
+
+#[test]
 fn two_identical_rows_are_never_called_faster() {
     let wrong = (0..100)
         .filter(|seed| {
@@ -126,98 +150,6 @@ fn time_without_a_name_is_told_first() {
     assert!(page.contains("url(#hatch)"));
 }
 
-/// Every number that stands in prose is in the review: as a number to its printed digits, in one of its sentences, or
-/// as how many of a kind it has.
-#[test]
-fn no_number_in_prose_is_from_nowhere() {
-    for (name, run) in sample::all().into_iter().filter(|(name, _)| *name != "hostile") {
-        let review = review_of(&run);
-        let value = serde_json::to_value(&review).unwrap();
-        let mut known = Known::default();
-        known.take(&value);
-        let page = page::page(&review, &making(&review));
-        let document = page.replace('\u{202f}', " ");
-        for class in ["<h1 ", "<p class=\"lede\"", "<p class=\"ans\"", "<a class=\"card\""] {
-            for (at, _) in document.match_indices(class) {
-                let end = if class.starts_with("<h1") {
-                    "</h1>"
-                } else if class.starts_with("<a") {
-                    "</a>"
-                } else {
-                    "</p>"
-                };
-                let text = words(&document[at..at + document[at..].find(end).unwrap()]);
-                for number in numbers(&text) {
-                    assert!(known.has(&number), "{name}: {number} in {text:?}");
-                }
-            }
-        }
-    }
-}
-
-#[derive(Default)]
-struct Known {
-    numbers: Vec<f64>,
-    words: BTreeSet<String>,
-}
-
-impl Known {
-    fn take(&mut self, value: &Value) {
-        match value {
-            Value::Number(number) => self.numbers.push(number.as_f64().unwrap()),
-            Value::String(text) => self.words.extend(numbers(text)),
-            Value::Array(all) => {
-                self.numbers.push(all.len() as f64);
-                for one in all {
-                    self.take(one);
-                }
-                // Names beyond those that are listed are counted.
-                self.words.extend((0..all.len()).filter(|_| all.len() > 3).map(|count| count.to_string()));
-            }
-            Value::Object(fields) => {
-                for one in fields.values() {
-                    self.take(one);
-                }
-            }
-            _ => {}
-        }
-    }
-
-    fn has(&self, number: &str) -> bool {
-        let plain = number.replace(',', "");
-        let places = plain.split_once('.').map_or(0, |(_, rest)| rest.len());
-        let printed = |value: f64| {
-            format!("{value:.places$}") == plain || format!("{:.places$}", (value * 100.0 + 1e-9).floor()) == plain
-        };
-        self.words.contains(number) || self.numbers.iter().any(|value| printed(*value) || printed(*value * 100.0))
-    }
-}
-
-/// The text of a piece of a page.
-fn words(html: &str) -> String {
-    let mut text = String::new();
-    let mut inside = false;
-    for letter in html.chars() {
-        match letter {
-            '<' => inside = true,
-            '>' => inside = false,
-            _ if !inside => text.push(letter),
-            _ => {}
-        }
-    }
-    text
-}
-
-/// The numbers of a text; digits in a word are none.
-fn numbers(text: &str) -> Vec<String> {
-    let apart = |letter: char| !(letter.is_alphanumeric() || ".,-_".contains(letter));
-    text.split(apart)
-        .flat_map(|word| word.split('–'))
-        .map(|word| word.trim_matches(['.', ',', '-', '_']).to_owned())
-        .filter(|word| !word.is_empty() && word.chars().all(|letter| letter.is_ascii_digit() || ".,".contains(letter)))
-        .collect()
-}
-
 #[test]
 fn names_are_shown_as_text_in_every_output() {
     let review = review_of(&sample::hostile());
@@ -234,7 +166,7 @@ fn names_are_shown_as_text_in_every_output() {
     }
     let entry = index::Entry { review: &review, page: "a.html", beside: &[] };
     let overview = review::overview(std::slice::from_ref(&review), &review.claims, &claims::load_all().unwrap());
-    let page = index::index(&[entry], &overview, &[], "assay report");
+    let page = index::index(&[entry], &overview, None, &[], "assay report");
     assert!(!page.contains("<script>alert"));
 }
 

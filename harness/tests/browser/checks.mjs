@@ -2,9 +2,11 @@
 // node checks.mjs CHROMIUM DIR... ; each DIR is a report. Prints what is wrong, a line each, and ends with 1 if anything is.
 import puppeteer from 'puppeteer-core';
 import axe from 'axe-core';
+import Ajv from 'ajv/dist/2020.js';
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, readdirSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import { history, scaling, shapes } from './looks.mjs';
 
 const [chromium, ...reports] = process.argv.slice(2);
 const WIDTHS = [1280, 768, 390, 320];
@@ -14,16 +16,24 @@ let where = '';
 const check = (holds, told) => { looked += 1; if (!holds) wrong.push(`${where}: ${told}`); };
 const near = (a, b, by) => Math.abs(a - b) <= by;
 
+const ajv = new Ajv({ strict: false, validateFormats: false, allErrors: true });
+const schema = (name) => ajv.compile(JSON.parse(readFileSync(new URL(`./${name}.schema.json`, import.meta.url), 'utf8')));
+const schemas = { run: schema('run'), review: schema('review') };
+const words = new Set();
+
 const browser = await puppeteer.launch({ executablePath: chromium, headless: true, args: ['--no-sandbox', '--disable-gpu'] });
 try {
   for (const report of reports) {
     // The page over all pages is looked at once; what is in it is in the pages, too.
     const isFirst = report === reports[0] || basename(report) === 'hostile';
+    valid(report);
     for (const file of readdirSync(report).filter((name) => name.endsWith('.html') && (isFirst || name !== 'index.html')).sort()) await look(report, file);
   }
 } finally {
   await browser.close();
 }
+where = 'all pages';
+for (const word of ['faster', 'slower', 'no practical change', 'not decided']) check(words.has(word), `no row is ${word}`);
 for (const one of wrong) console.log(one);
 console.log(`${looked} checks, ${wrong.length} failed`);
 process.exit(wrong.length ? 1 : 0);
@@ -45,7 +55,7 @@ async function open(url, { width = 1280, scheme = 'light', script = true, height
 async function look(report, file) {
   const name = `${basename(report)}/${file}`;
   const url = `file://${join(report, file)}`;
-  const isIndex = file === 'index.html';
+  const isIndex = file === 'index.html' || file === 'history.html';
   where = name;
   check(isIndex || statSync(join(report, file)).size <= 500_000, 'is larger than 500 KB');
   const review = isIndex ? null : JSON.parse(readFileSync(join(report, 'data', file.replace('.html', '.review.json')), 'utf8'));
@@ -64,6 +74,9 @@ async function look(report, file) {
         check(seen.requests.length === 1, `asks for ${seen.requests.slice(1)}`);
         await form(page);
         await content(page, review, report);
+        await shapes(page, check);
+        if (review) await scaling(page, review, check, near);
+        if (file === 'history.html') await history(page, JSON.parse(readFileSync(join(report, 'data/history.json'), 'utf8')), check, near);
         await keyboard(page);
         await zooming(page, url, review);
       }
@@ -77,6 +90,21 @@ async function look(report, file) {
   await withoutScript(url);
   await addresses(url, review);
   await quick(url);
+}
+
+// What programs read is as its schema says, and the schema can say no.
+function valid(report) {
+  where = `${basename(report)} data`;
+  for (const file of readdirSync(join(report, 'data')).filter((name) => name === 'run.json' || name.endsWith('.review.json'))) {
+    const data = JSON.parse(readFileSync(join(report, 'data', file), 'utf8'));
+    const validate = file === 'run.json' ? schemas.run : schemas.review;
+    check(validate(data), `${file}: ${ajv.errorsText(validate.errors?.slice(0, 3))}`);
+    for (const spoil of [(one) => delete one.run, (one) => { one.band = 'wide'; }, (one) => { one.schema = 'assay.other/1'; }]) {
+      const other = structuredClone(data);
+      spoil(other);
+      check(!validate(other), `${file}: a document that is none is taken for one`);
+    }
+  }
 }
 
 async function accessible(page) {
@@ -121,7 +149,7 @@ async function content(page, review, report) {
     first: [...document.querySelectorAll('#answer *')].filter((e) => e.children.length === 0 && e.getBoundingClientRect().bottom <= 800).map((e) => e.textContent).join(' '),
     cards: [...document.querySelectorAll('.card')].map((e) => [e.getBoundingClientRect().bottom, e.querySelector('b').textContent.trim()]),
     rows: [...document.querySelectorAll('.t-faster tbody tr')].map((tr) => ({
-      name: tr.dataset.row, text: tr.textContent, cells: [...tr.children].map((c) => c.textContent), chip: tr.querySelector('.chip')?.textContent ?? null, rank: tr.querySelector('.rk')?.textContent ?? '',
+      name: tr.dataset.row, folded: tr.closest('details') !== null, text: tr.textContent, cells: [...tr.children].map((c) => c.textContent), chip: tr.querySelector('.chip')?.textContent ?? null, rank: tr.querySelector('.rk')?.textContent ?? '',
       bars: [...tr.querySelectorAll('svg.d')].map((s) => ({ low: +s.dataset.low, high: +s.dataset.high, log: s.dataset.log === '1', civ: s.querySelector('.civ') && [parseFloat(s.querySelector('.civ').getAttribute('x')), parseFloat(s.querySelector('.civ').getAttribute('width'))], mid: s.querySelector('.medl') && parseFloat(s.querySelector('.medl').getAttribute('x1')) })),
     })),
     stacks: [...document.querySelectorAll('.t-where tbody tr')].map((tr) => ({ name: tr.dataset.row, low: +tr.querySelector('.abs svg.d').dataset.low, high: +tr.querySelector('.abs svg.d').dataset.high, segments: [...tr.querySelectorAll('.abs .sg')].map((s) => [s.dataset.phase, parseFloat(s.getAttribute('x')), parseFloat(s.getAttribute('width')), !!s.querySelector('[fill="url(#hatch)"]')]) })),
@@ -146,17 +174,25 @@ async function content(page, review, report) {
     check(flat(shown.cards[at]?.[1] ?? '') === flat(review.answer[key].value), `the fact ${key} is ${shown.cards[at]?.[1]}`);
   }
   check(shown.rows.length === summary.rows.length, `${shown.rows.length} rows of ${summary.rows.length}`);
-  for (const [at, row] of summary.rows.entries()) {
-    const drawn = shown.rows[at];
-    if (drawn?.name !== row.name) { check(false, `row ${at} is another`); continue; }
+  const run = JSON.parse(readFileSync(join(report, 'data/run.json'), 'utf8'));
+  const measured = run.workloads.find((one) => one.workload === summary.workload && one.fixture === summary.fixture);
+  for (const folded of [false, true]) {
+    const order = shown.rows.filter((one) => one.folded === folded).map((one) => one.name);
+    const wanted = measured.rows.filter((row) => (row.for_one_step && row.name !== review.now && row.name !== summary.baseline) === folded).map((row) => row.name);
+    check(JSON.stringify(order) === JSON.stringify(wanted), `rows ${folded ? 'below' : 'shown first'} are ${order}`);
+  }
+  for (const row of measured.rows) {
+    const drawn = shown.rows.find((one) => one.name === row.name);
+    if (!drawn) { check(false, `row ${row.name} is not there`); continue; }
     const time = row.us_per_file;
     check(time.low <= time.mid && time.mid <= time.high, `${row.name}: bounds`);
     bar(drawn.bars[0], time, row.name);
     if (row.over_baseline) bar(drawn.bars[1], row.over_baseline, row.name);
     if (row.over_baseline && row.rank > 0) {
-      const { low, high } = row.over_baseline, band = 1 + review.band;
+      const { low, high } = row.over_baseline, band = 1 + run.band;
       const word = row.rounds < 4 ? 'too few rounds' : low > band ? 'faster' : high < 1 / band ? 'slower' : low >= 1 / band && high <= band ? 'no practical change' : 'not decided';
       check(drawn.chip === word, `${row.name}: says ${drawn.chip}, the rule says ${word}`);
+      words.add(drawn.chip);
       check(drawn.text.includes(printed(row.over_baseline.mid)), `${row.name}: its ratio is not there`);
     }
     if (row.rank > 0) check(drawn.rank.trim() === `${row.rank}${row.tied ? ' tied' : ''}`, `${row.name}: place ${drawn.rank}`);

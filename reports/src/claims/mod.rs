@@ -15,6 +15,7 @@ pub use number::{Claimed, Unit, grouped};
 pub use read::{SHIPPED, load, load_all, load_dir, misquoted};
 pub use sums::{Fault, Inside, Op};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// One document and what it claims.
@@ -31,7 +32,7 @@ pub struct Ledger {
 }
 
 /// Something with a number that somebody said.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Claim {
     /// A short name that stays, such as `zstd-03`.
     pub id: String,
@@ -62,7 +63,7 @@ pub struct Claim {
 }
 
 /// What a claim is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
     /// What a part gains, or takes.
@@ -81,7 +82,7 @@ pub enum Kind {
 pub const CROSSING: &str = "crossing_bytes";
 
 /// What measures a claim.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Place {
     /// The workload.

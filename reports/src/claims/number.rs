@@ -2,11 +2,12 @@
 
 use super::Kind;
 use super::read::ensure;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// The number that is claimed. One bound alone is a claim of at least or at most so much.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Claimed {
     /// The least that was claimed.
@@ -23,7 +24,7 @@ pub struct Claimed {
 macro_rules! units {
     ($($unit:ident $name:literal)*) => {
         /// What a number counts, in the words that are printed.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
         pub enum Unit {
             $(#[doc = $name] #[serde(rename = $name)] $unit),*
         }

@@ -1,9 +1,10 @@
 //! A document's own arithmetic, worked out again.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A line of the document's own arithmetic.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Inside {
     /// What is wrong; none where it comes out right.
@@ -25,7 +26,7 @@ pub struct Inside {
 }
 
 /// How a document is at odds with itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Fault {
     /// Parts do not add up to their sum.
@@ -47,7 +48,7 @@ pub enum Fault {
 }
 
 /// How numbers go together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Op {
     /// All added.

@@ -1,13 +1,11 @@
 //! Where does the time go? Every row's phases on one absolute scale, in the order in which a run meets them; shares as
 //! a switch. Then what could still be gained, and which calls were made.
 
-use super::ceilings;
 use super::colours::{KINDS, look, swatch};
 use super::mark::{axis, grid, heads, hint, name, picture, region};
 use super::scale::Scale;
 use super::words::{coordinate, number, percent};
-use super::{Section, baseline, fastest, per};
-use crate::record::Counted;
+use super::{Section, apart, baseline, calls, ceilings, fastest, folded, per};
 use crate::review::Review;
 use crate::summary::Row;
 use maud::{Markup, html};
@@ -19,13 +17,17 @@ pub(super) fn section(review: &Review) -> Section {
         question: "Where does the time go?",
         answer: answer(review),
         kept: chart(review),
-        rest: html! { (ceilings::table(review)) (calls(review)) },
+        rest: html! { (ceilings::table(review)) (calls::tables(review)) },
     }
 }
 
 /// The rows that somebody looked into.
 fn looked(review: &Review) -> Vec<&Row> {
-    review.summary.rows.iter().filter(|row| !row.phases.is_empty()).collect()
+    review.summary.rows.iter().filter(|row| has_phases(row)).collect()
+}
+
+fn has_phases(row: &Row) -> bool {
+    !row.phases.is_empty()
 }
 
 fn answer(review: &Review) -> Markup {
@@ -64,6 +66,8 @@ fn chart(review: &Review) -> Markup {
     }
     let scale = Scale::from_nought(rows.iter().map(|row| row.us_per_file.mid).fold(0.0, f64::max));
     let shares = Scale::from_nought(100.0 / 1.06);
+    let (shown, steps) = apart(review);
+    let [shown, steps] = [shown, steps].map(|rows| rows.into_iter().filter(|row| has_phases(row)).collect::<Vec<_>>());
     let columns = [
         ("", html! { "Technique" (hint("fastest first")) }),
         (
@@ -76,18 +80,25 @@ fn chart(review: &Review) -> Markup {
         ("n", html! { "Total" (hint("µs")) }),
         ("n", html! { "Named" (hint("phases ÷ wall")) }),
     ];
+    let drawn = |label: &str, rows: &[&Row]| {
+        region(
+            label,
+            &html! {
+                table class="rows t-where" role="table" {
+                    caption class="sr" { "Time by phase" }
+                    (heads(&columns))
+                    tbody role="rowgroup" { @for row in rows { (one(review, row, &scale, &shares)) } }
+                }
+            },
+        )
+    };
     html! {
         fieldset class="seg" aria-label="Scale of the breakdown" {
             input type="radio" name="bd" id="bd-abs" checked; label for="bd-abs" { (per(review)) }
             input type="radio" name="bd" id="bd-share"; label for="bd-share" { "share of time" }
             (key(review))
-            (region("Time by phase", &html! {
-                table class="rows t-where" role="table" {
-                    caption class="sr" { "Time by phase" }
-                    (heads(&columns))
-                    tbody role="rowgroup" { @for row in &rows { (one(review, row, &scale, &shares)) } }
-                }
-            }))
+            (drawn("Time by phase", &shown))
+            (folded(&steps, || drawn("Time by phase, per step of the ladder", &steps)))
         }
         @if rows.iter().any(|row| row.workers > 1) {
             p class="hint" { "Rows of several workers: thread time of a section over its workers; what a worker did not mark, it waited." }
@@ -185,113 +196,4 @@ fn numbers(review: &Review, rows: &[&Row]) -> Markup {
             }))
         }
     }
-}
-
-/// System calls by row: what only one instrument saw, and it says which.
-fn calls(review: &Review) -> Markup {
-    const COLUMNS: usize = 10;
-    let rows = &review.summary.rows;
-    let counted: Vec<(&Row, &Vec<(String, f64)>)> =
-        rows.iter().filter_map(|row| Some((row, row.counts.as_ref()?.calls.present()?))).collect();
-    let absent: Vec<(&Row, &str)> = rows
-        .iter()
-        .filter_map(|row| match &row.counts.as_ref()?.calls {
-            Counted::Absent { absent } => Some((row, absent.as_str())),
-            Counted::Present(_) => None,
-        })
-        .collect();
-    let mut names: Vec<(&str, f64)> = Vec::new();
-    for (call, count) in counted.iter().flat_map(|(_, calls)| calls.iter()) {
-        match names.iter_mut().find(|(name, _)| name == call) {
-            Some((_, most)) => *most = most.max(*count),
-            None => names.push((call, *count)),
-        }
-    }
-    names.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(b.0)));
-    names.truncate(COLUMNS);
-    let most = names.first().map_or(1.0, |(_, most)| *most);
-    html! {
-        @if !counted.is_empty() || !absent.is_empty() { h3 { "Which system calls does it make?" } }
-        @if let Some(by) = counted.iter().find_map(|(row, _)| row.counts.as_ref()?.by.clone()) {
-            (region("System calls", &html! {
-                table class="num heat" {
-                    caption { "System calls per " (review.unit) " " (hint(&format!("one run of each row, counted by {by}; shade = count"))) }
-                    thead { tr { th scope="col" { "Technique" } @for (call, _) in &names { th scope="col" { (call) } } th scope="col" { "all" } } }
-                    tbody { @for (row, calls) in &counted {
-                        tr { th scope="row" { (name(&row.name)) }
-                            @for (call, _) in &names {
-                                @let count = calls.iter().find(|(name, _)| name == call).map_or(0.0, |(_, count)| *count);
-                                @if count == 0.0 { td class="mut" { "·" } } @else { td class={ "h" (shade(count / most)) } { (number(count)) } }
-                            }
-                            td { b { @if let Some(all) = row.counts.as_ref().and_then(|counts| counts.all_calls) { (number(all)) } } }
-                        }
-                    } }
-                }
-            }))
-        }
-        @if !absent.is_empty() {
-            ul class="chk" { @for (row, why) in &absent {
-                li class="gone-by" { (super::mark::chip(super::mark::Tone::Flat, "not counted")) div { b { (name(&row.name)) } span { (name(why)) } } }
-            } }
-        }
-        (counts(review, rows))
-    }
-}
-
-/// A quarter, a half, three quarters or all.
-fn shade(share: f64) -> u8 {
-    match share {
-        share if share > 0.75 => 4,
-        share if share > 0.5 => 3,
-        share if share > 0.25 => 2,
-        _ => 1,
-    }
-}
-
-/// All else that was counted.
-fn counts(review: &Review, rows: &[Row]) -> Markup {
-    let mut names: Vec<&str> = rows
-        .iter()
-        .filter_map(|row| row.counts.as_ref())
-        .flat_map(|counts| counts.values.keys().map(String::as_str))
-        .collect();
-    names.sort_unstable();
-    names.dedup();
-    html! {
-        @if !names.is_empty() {
-            details class="more" { summary { "All else that was counted, per " (review.unit) }
-                (region("Counts", &html! {
-                    table class="num" {
-                        thead { tr { th scope="col" { "Technique" } @for name in &names { th scope="col" { (name.replace('_', " ")) } } } }
-                        tbody { @for row in rows.iter().filter(|row| row.counts.is_some()) {
-                            tr { th scope="row" { (name(&row.name)) }
-                                @for value in &names { td { @match row.counts.as_ref().and_then(|counts| counts.values.get(*value)) {
-                                    Some(Counted::Present(value)) => (number(*value)),
-                                    Some(Counted::Absent { absent }) => span class="absent" title=(absent) { "absent" },
-                                    None => span class="mut" { "·" },
-                                } } }
-                            }
-                        } }
-                    }
-                }))
-                (why_absent(rows, &names))
-            }
-        }
-    }
-}
-
-fn why_absent(rows: &[Row], names: &[&str]) -> Markup {
-    let mut reasons: Vec<(&str, &str)> = Vec::new();
-    for row in rows {
-        for name in names {
-            if let Some(Counted::Absent { absent }) = row.counts.as_ref().and_then(|counts| counts.values.get(*name))
-                && !reasons.contains(&(*name, absent.as_str()))
-            {
-                reasons.push((name, absent));
-            }
-        }
-    }
-    html! { @if !reasons.is_empty() { ul class="why" {
-        @for (name, why) in reasons { li { b { (name.replace('_', " ")) } ": " span class="absent" { "absent" } ", " (why) } }
-    } } }
 }

@@ -148,7 +148,7 @@ fn row(review: &Review, judged: &Judged, all: &[&Judged], scale: &Scale) -> Mark
                 }
                 @if let Some(differ) = &judged.differ { p { (differ) } }
                 @for one in again {
-                    p id=(one.claim.id) { "Said again: “" (name(&one.claim.quote)) "”, " a href={ "#" (one.claim.id) } { (one.claim.id) } ", " (one.source) ":" (one.claim.line) "; " (one.verdict.words()) }
+                    p id=(one.claim.id) class="again" { "Said again: “" (name(&one.claim.quote)) "”, " a href={ "#" (one.claim.id) } { (one.claim.id) } ", " (one.source) ":" (one.claim.line) "; " (one.verdict.words()) }
                 }
                 @if !judged.why.is_empty() || !judged.claim.inside.is_empty() { (why(judged)) }
             }
@@ -258,7 +258,7 @@ fn rest(open: &[&Judged]) -> Markup {
             @if !claims.is_empty() {
                 details class="more" { summary { (told) ": " (claims.len()) }
                     (region(told, &html! {
-                        table class="num left open" {
+                        table class={ "num left open ledger" (if verdict == ClaimVerdict::Unmeasured { " bare" } else { "" }) } {
                             thead { tr { th scope="col" { "Claim" } th scope="col" { "Claimed" } th scope="col" { "Why" } th scope="col" { "Verdict" } } }
                             tbody { @for one in claims {
                                 tr id=(one.claim.id) {

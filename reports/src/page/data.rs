@@ -3,7 +3,7 @@
 use super::mark::region;
 use super::words::{bytes, percent};
 use super::{Making, Section};
-use crate::review::Review;
+use crate::review::{RawFile, Review};
 use maud::{Markup, html};
 
 pub(super) fn section(review: &Review, making: &Making) -> Section {
@@ -12,18 +12,22 @@ pub(super) fn section(review: &Review, making: &Making) -> Section {
         short: "Data",
         question: "Where are the raw data, and how is this made again?",
         answer: html! { "The page holds no number that is not in these files." },
-        kept: html! { (files(review, making)) (commands(review, making)) },
+        kept: html! {
+            (files(&[&making.review].into_iter().chain(&review.files).collect::<Vec<_>>()))
+            (commands(&[&review.command, &making.command]))
+        },
         rest: words(review),
     }
 }
 
-fn files(review: &Review, making: &Making) -> Markup {
+/// Files that lie beside a page, each with what it holds, its size and its hash.
+pub(crate) fn files(files: &[&RawFile]) -> Markup {
     region(
         "Raw data",
         &html! {
             table class="num left files" {
                 thead { tr { th scope="col" { "File" } th scope="col" { "Holds" } th scope="col" { "Bytes" } th scope="col" { "SHA-256" } } }
-                tbody { @for file in [&making.review].into_iter().chain(&review.files) {
+                tbody { @for file in files {
                     tr {
                         th scope="row" { a href=(file.path) { (file.path) } }
                         td { (file.what) }
@@ -36,10 +40,11 @@ fn files(review: &Review, making: &Making) -> Markup {
     )
 }
 
-fn commands(review: &Review, making: &Making) -> Markup {
+/// What measured it, and what made the page: the last.
+pub(crate) fn commands(lines: &[&str]) -> Markup {
     html! {
         div class="cmd" {
-            pre id="cmd" role="region" aria-label="Commands" tabindex="0" { code { (review.command) "\n" (making.command) } }
+            pre id="cmd" role="region" aria-label="Commands" tabindex="0" { code { (lines.join("\n")) } }
             button type="button" id="copy" hidden { "Copy" }
         }
     }

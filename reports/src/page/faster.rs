@@ -4,7 +4,7 @@
 use super::mark::{Tone, axis, chip, grid, heads, hint, interval, name, noise, picture, region, verdict};
 use super::scale::Scale;
 use super::words::{coordinate, listed, number, number_between, sureness, times, times_between};
-use super::{Section, band_words, per};
+use super::{Section, apart, band_words, folded, per};
 use crate::review::{Review, Series};
 use crate::summary::{Row, least_confidence};
 use maud::{Markup, html};
@@ -19,12 +19,12 @@ pub(super) fn section(review: &Review) -> Section {
         question: "Which technique is faster, by how much, and how sure?",
         answer: answer(review),
         kept: table(review),
-        rest: html! { (without(review)) },
+        rest: without(review),
     }
 }
 
 fn answer(review: &Review) -> Markup {
-    let rows = &review.summary.rows;
+    let (rows, _) = apart(review);
     let of = |word: &str| -> Vec<&str> {
         rows.iter().filter(|row| row.rank > 0 && row.verdict == Some(word)).map(|row| row.name.as_str()).collect()
     };
@@ -57,17 +57,18 @@ fn answer(review: &Review) -> Markup {
 }
 
 fn table(review: &Review) -> Markup {
-    let rows = &review.summary.rows;
-    if rows.is_empty() {
+    let all = &review.summary.rows;
+    if all.is_empty() {
         return html! { p { "No row has a number." } };
     }
+    let (rows, steps) = apart(review);
     let most = review.series.iter().flat_map(|series| &series.rounds).map(|(_, us)| *us);
-    let bounds = rows.iter().map(|row| row.us_per_file.high).fold(0.0, f64::max);
+    let bounds = all.iter().map(|row| row.us_per_file.high).fold(0.0, f64::max);
     // A round that took four times as long as any bound is told beside the picture and does not squeeze it.
     let times_scale = Scale::from_nought(most.filter(|us| *us <= bounds * 1.6).fold(bounds, f64::max));
-    let ratios = rows.iter().filter_map(|row| row.over_baseline).flat_map(|over| [over.low, over.high]);
+    let ratios = all.iter().filter_map(|row| row.over_baseline).flat_map(|over| [over.low, over.high]);
     let ratio_scale = Scale::of_factors(ratios.chain([1.0 + review.band]), 1000.0);
-    let sure = sureness(least_confidence(rows));
+    let sure = sureness(least_confidence(all));
     let columns = [
         ("", html! { "Technique" (hint("fastest first; rows that the data cannot order share a place")) }),
         (
@@ -82,16 +83,22 @@ fn table(review: &Review) -> Markup {
         ("n", html! { "Ratio" (hint("paired by round")) }),
         ("vd", html! { "Verdict" }),
     ];
-    region(
-        "Time per technique",
-        &html! {
-            table class="rows t-faster" role="table" {
-                caption class="sr" { "Median wall time with bounds, fastest first, and the ratio to the baseline" }
-                (heads(&columns))
-                tbody role="rowgroup" { @for row in rows { (one(review, row, &times_scale, &ratio_scale)) } }
-            }
-        },
-    )
+    let drawn = |label: &str, rows: &[&Row]| {
+        region(
+            label,
+            &html! {
+                table class="rows t-faster" role="table" {
+                    caption class="sr" { "Median wall time with bounds, fastest first, and the ratio to the baseline" }
+                    (heads(&columns))
+                    tbody role="rowgroup" { @for row in rows { (one(review, row, &times_scale, &ratio_scale)) } }
+                }
+            },
+        )
+    };
+    html! {
+        (drawn("Time per technique", &rows))
+        (folded(&steps, || drawn("Time per step of the ladder", &steps)))
+    }
 }
 
 fn one(review: &Review, row: &Row, times_scale: &Scale, ratio_scale: &Scale) -> Markup {

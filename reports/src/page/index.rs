@@ -1,10 +1,9 @@
 //! The page over all pages: what holds, what does not, where to look next.
 
-use super::document;
 use super::mark::{Tone, axis, chip, grid, heads, hint, interval, name, noise, picture, region, verdict};
 use super::scale::Scale;
 use super::words::{coordinate, number, percent, sureness, times, times_between};
-use super::{baseline, fastest};
+use super::{baseline, data, document, fastest, question};
 use crate::review::{Grade, Overview, RawFile, Review, Told};
 use crate::table::clip;
 use maud::{Markup, html};
@@ -20,8 +19,23 @@ pub struct Entry<'a> {
     pub beside: &'a [(String, String)],
 }
 
+/// The page of the runs before, and what it says in a line.
+#[derive(Clone, Copy, Debug)]
+pub struct Before<'a> {
+    /// Its path, from here.
+    pub page: &'a str,
+    /// How many rows moved.
+    pub sentence: &'a str,
+}
+
 /// The page over all pages.
-pub fn index(entries: &[Entry], overview: &Overview, files: &[RawFile], command: &str) -> String {
+pub fn index(
+    entries: &[Entry],
+    overview: &Overview,
+    before: Option<Before>,
+    files: &[RawFile],
+    command: &str,
+) -> String {
     let nav = [
         ("answer", "Answer"),
         ("workloads", "Workloads"),
@@ -36,25 +50,17 @@ pub fn index(entries: &[Entry], overview: &Overview, files: &[RawFile], command:
     };
     let body = html! {
         (answer(entries, overview))
-        (question("workloads", "What holds: how fast is each job and part now?", &html! { "Each row is a page of its own. Ratios are paired by round, against the baseline of that workload." }, &workloads(entries)))
+        (question("workloads", "What holds: how fast is each job and part now?", &html! { "Each row is a page of its own. Ratios are paired by round, against the baseline of that workload." }, &html! {
+            (workloads(entries))
+            @if let Some(before) = before { p class="before" { a href=(before.page) { "Run after run" } ": " (before.sentence) "." } }
+        }))
         (question("claims", "What do the documents claim that does not hold?", &html! { (overview.claims.value) ": " (overview.claims.line) "." }, &claims(entries, overview)))
         (question("next", "Where to look next?", &html! { "What makes numbers hard to believe, then the highest ceilings, then what more rounds would decide." }, &next(entries, overview)))
         (question("trust", "Can these numbers be trusted?", &html! { "Whatever is not simply as it should be, page by page." }, &trust(entries)))
-        (question("data", "Where are the raw data?", &html! { "Every file beside these pages, with its size and SHA-256." }, &data(entries, files, command)))
+        (question("data", "Where are the raw data?", &html! { "Every file beside these pages, with its size and SHA-256." }, &raw(entries, files, command)))
     };
     let foot = html! { p { "assay " (env!("CARGO_PKG_VERSION")) } };
     document("Design review", &nav, &crumb, &body, &foot)
-}
-
-fn question(id: &str, question: &str, answer: &Markup, body: &Markup) -> Markup {
-    let heading = format!("h-{id}");
-    html! {
-        section id=(id) aria-labelledby=(heading) {
-            h2 id=(heading) { (question) }
-            p class="ans" { (answer) }
-            (body)
-        }
-    }
 }
 
 fn answer(entries: &[Entry], overview: &Overview) -> Markup {
@@ -225,20 +231,14 @@ fn trust(entries: &[Entry]) -> Markup {
     }
 }
 
-fn data(entries: &[Entry], files: &[RawFile], command: &str) -> Markup {
+fn raw(entries: &[Entry], files: &[RawFile], command: &str) -> Markup {
+    let mut commands = measured(entries);
+    commands.push(command);
     html! {
         @for entry in entries.iter().filter(|entry| !entry.beside.is_empty()) {
             p { (name(&entry.review.summary.workload)) ": " @for (at, (path, what)) in entry.beside.iter().enumerate() { @if at > 0 { ", " } a href=(path) { (what) } } }
         }
-        (region("Raw data", &html! {
-            table class="num left files" {
-                thead { tr { th scope="col" { "File" } th scope="col" { "Holds" } th scope="col" { "Bytes" } th scope="col" { "SHA-256" } } }
-                tbody { @for file in files { tr { th scope="row" { a href=(file.path) { (file.path) } } td { (file.what) } td { (super::words::bytes(file.bytes)) } td { code { (file.sha256) } } } } }
-            }
-        }))
-        div class="cmd" {
-            pre id="cmd" role="region" aria-label="Commands" tabindex="0" { code { @for one in measured(entries) { (one) "\n" } (command) } }
-            button type="button" id="copy" hidden { "Copy" }
-        }
+        (data::files(&files.iter().collect::<Vec<_>>()))
+        (data::commands(&commands))
     }
 }

@@ -13,7 +13,9 @@
 //! | `mark`, `colours`, [`web`] | marks, phase colours, and plotters drawing for a page |
 //! | `answer` to `data` | the sections, in their order |
 //! | [`index`], [`slides`], [`summary`] | the page over all pages, pictures for slides, text for a pull request |
+//! | [`history`] | run after run: what moved, when, and by how much |
 
+pub mod history;
 pub mod index;
 pub mod scale;
 pub mod slides;
@@ -23,6 +25,7 @@ pub mod words;
 
 mod answer;
 mod breakdown;
+mod calls;
 mod ceilings;
 mod claims;
 mod code;
@@ -100,6 +103,18 @@ pub(crate) struct Section {
     /// What stays on one printed page with the question.
     kept: Markup,
     rest: Markup,
+}
+
+/// A question, the answer below it, and what shows it.
+pub(crate) fn question(id: &str, question: &str, answer: &Markup, body: &Markup) -> Markup {
+    let heading = format!("h-{id}");
+    html! {
+        section id=(id) aria-labelledby=(heading) {
+            h2 id=(heading) { (question) }
+            p class="ans" { (answer) }
+            (body)
+        }
+    }
 }
 
 impl Section {
@@ -195,6 +210,25 @@ pub fn sha256(bytes: &[u8]) -> String {
 pub(crate) fn fastest(review: &Review) -> Option<&Row> {
     let now = review.now.as_ref()?;
     review.summary.rows.iter().find(|row| row.name == *now)
+}
+
+/// The rows that a reader may choose among, and those that are there for one step of the ladder. The row that the page
+/// is about is never among the second, and neither is the one that all others are held against.
+pub(crate) fn apart(review: &Review) -> (Vec<&Row>, Vec<&Row>) {
+    let is_named = |row: &Row| review.now.as_ref() == Some(&row.name) || review.summary.baseline == row.name;
+    review.summary.rows.iter().partition(|row| !row.for_one_step || is_named(row))
+}
+
+/// Rows that are there for one step of the ladder, folded away below the table of all others.
+pub(crate) fn folded<T>(rows: &[T], table: impl FnOnce() -> Markup) -> Markup {
+    html! {
+        @if !rows.is_empty() {
+            details class="more steps" {
+                summary { "Rows for one step of the ladder, alone or left out: " (rows.len()) }
+                (table())
+            }
+        }
+    }
 }
 
 /// The row that all others are held against, where it was measured.

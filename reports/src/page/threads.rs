@@ -6,7 +6,7 @@ use super::mark::{hint, name, region};
 use super::slides::{scaling_chart, trade_chart};
 use super::web::Web;
 use super::words::{number, number_between, percent, times, times_between};
-use crate::review::{Fit, Review, Scaling, Trade};
+use crate::review::{Fit, Review, Scaling, Trade, Traded};
 use maud::{Markup, PreEscaped, html};
 use plotters::drawing::IntoDrawingArea;
 
@@ -79,32 +79,26 @@ fn fitted(fit: &Fit) -> Markup {
 }
 
 fn traded(at: usize, trade: &Trade) -> Markup {
-    let best: Vec<&str> = trade.rows.iter().filter(|row| row.3).map(|row| row.0.as_str()).collect();
-    let what = format!("{} against {}; no row is better in both than: {}.", trade.up, trade.across, best.join(", "));
+    let (beaten, best): (Vec<&Traded>, Vec<&Traded>) = trade.rows.iter().partition(|row| row.beaten_by.is_some());
+    let names: Vec<&str> = best.iter().map(|row| row.name.as_str()).collect();
+    let title = format!("{} against {}", trade.up, trade.across);
+    let what = format!("{title}; no row is better in both than: {}.", names.join(", "));
     let mut svg = String::new();
     {
-        let web = Web::new(
-            &mut svg,
-            640,
-            300,
-            &format!("trade-{at}"),
-            &format!("{} against {}", trade.up, trade.across),
-            &what,
-        );
+        let web = Web::new(&mut svg, 640, 300, &format!("trade-{at}"), &title, &what);
         let area = web.into_drawing_area();
         trade_chart(&area, trade).expect("a page takes what is drawn");
         area.present().expect("a page takes what is drawn");
     }
-    let (best, beaten): (Vec<_>, Vec<_>) = trade.rows.iter().partition(|row| row.3);
     html! {
-        div class="keep" {
+        div class="keep trade" {
             h3 { "What does it cost: " (trade.up) " against " (trade.across) "?" }
             div class="two" {
-                div { (PreEscaped(svg)) (hint("filled: no other row is better in both")) }
+                div { (PreEscaped(svg)) (hint("less is better in both; filled: no other row is better in both; rings above the line are beaten")) }
                 div class="side" {
                     (listed(trade, "Not beaten in both", best))
                     @if !beaten.is_empty() {
-                        details class="more" { summary { "Beaten in both" span class="sr" { ": " (trade.across) } } (listed(trade, "Beaten in both", beaten)) }
+                        details class="more" { summary { "Beaten in both: " (beaten.len()) span class="sr" { " in " (trade.across) } } (listed(trade, "Beaten in both", beaten)) }
                     }
                 }
             }
@@ -112,16 +106,23 @@ fn traded(at: usize, trade: &Trade) -> Markup {
     }
 }
 
-fn listed(trade: &Trade, what: &str, mut rows: Vec<&(String, f64, f64, bool)>) -> Markup {
-    rows.sort_by(|a, b| a.1.total_cmp(&b.1).then(a.2.total_cmp(&b.2)));
+fn listed(trade: &Trade, what: &str, mut rows: Vec<&Traded>) -> Markup {
+    rows.sort_by(|a, b| a.across.total_cmp(&b.across).then(a.up.total_cmp(&b.up)));
     let label = format!("{what}: {} against {}", trade.up, trade.across);
+    let is_beaten = rows.iter().any(|row| row.beaten_by.is_some());
     region(
         &label,
         &html! {
             table class="num" {
-                thead { tr { th scope="col" { (what) } th scope="col" { (trade.across) } th scope="col" { (trade.up) } } }
-                tbody { @for (row, across, up, _) in rows {
-                    tr { th scope="row" { (name(row)) } td { (number(*across)) } td { (number(*up)) } }
+                thead { tr {
+                    th scope="col" { (what) } th scope="col" { (trade.across) } th scope="col" { (trade.up) }
+                    @if is_beaten { th scope="col" { "Beaten by" } }
+                } }
+                tbody { @for row in rows {
+                    tr {
+                        th scope="row" { (name(&row.name)) } td { (number(row.across)) } td { (number(row.up)) }
+                        @if let Some(by) = &row.beaten_by { td { (name(by)) } }
+                    }
                 } }
             }
         },

@@ -1,9 +1,9 @@
 //! Can the numbers be trusted? Every sample in the order it was taken, what was checked, the machine, and what there
 //! was no instrument for: grey, with the reason, never nought.
 
-use super::Section;
 use super::mark::{Tone, chip, heads, hint, name, region};
-use super::words::{NARROW, coordinate, percent, sureness};
+use super::words::{NARROW, capital, coordinate, percent, sureness};
+use super::{Section, apart, folded};
 use crate::review::{Grade, Review, Series};
 use crate::stats::median;
 use crate::summary::least_confidence;
@@ -30,12 +30,6 @@ fn answer(review: &Review) -> Markup {
         "Rounds interleave all rows, in a shuffled order, each sample in a fresh process; bounds are at least " (sure)
         " sure, and a difference below " (percent(review.band)) " counts as none."
     }
-}
-
-/// As a sentence begins.
-fn capital(words: &str) -> String {
-    let mut letters = words.chars();
-    letters.next().map_or(String::new(), |first| first.to_uppercase().chain(letters).collect())
 }
 
 fn checks(review: &Review) -> Markup {
@@ -88,26 +82,36 @@ fn runs(review: &Review) -> Markup {
         ("n", html! { "Spread" (hint("middle half")) }),
         ("n", html! { "Drift" (hint("first to last")) }),
     ];
+    let (_, steps) = apart(review);
+    let is_step = |series: &&Series| steps.iter().any(|row| row.name == series.name);
+    let (steps, shown): (Vec<&Series>, Vec<&Series>) = review.series.iter().partition(is_step);
+    let drawn = |label: &str, shown: &[&Series]| {
+        region(
+            label,
+            &html! {
+                table class="rows t-runs" role="table" {
+                    caption class="sr" { "Every sample in the order it was taken" }
+                    (heads(&columns))
+                    tbody role="rowgroup" { @for series in shown {
+                        tr role="row" data-row=(series.name) {
+                            th role="rowheader" scope="row" class="lab" { b { (name(&series.name)) } }
+                            td role="cell" class="pic" { (dots(series, widest, all, farthest)) }
+                            td role="cell" class="n" data-l="rounds" { (series.rounds.len()) }
+                            td role="cell" class="n" data-l="spread" { (percent(series.spread)) }
+                            td role="cell" class="n" data-l="drift" { @match series.drift {
+                                Some(drift) => { (if drift > 0.0 { "+" } else { "" }) (percent(drift)) },
+                                None => span class="mut" { "too few" },
+                            } }
+                        }
+                    } }
+                }
+            },
+        )
+    };
     html! {
         h3 { "Did the machine change meanwhile?" }
-        (region("Every round in its order", &html! {
-            table class="rows t-runs" role="table" {
-                caption class="sr" { "Every sample in the order it was taken" }
-                (heads(&columns))
-                tbody role="rowgroup" { @for series in &review.series {
-                    tr role="row" data-row=(series.name) {
-                        th role="rowheader" scope="row" class="lab" { b { (name(&series.name)) } }
-                        td role="cell" class="pic" { (dots(series, widest, all, farthest)) }
-                        td role="cell" class="n" data-l="rounds" { (series.rounds.len()) }
-                        td role="cell" class="n" data-l="spread" { (percent(series.spread)) }
-                        td role="cell" class="n" data-l="drift" { @match series.drift {
-                            Some(drift) => { (if drift > 0.0 { "+" } else { "" }) (percent(drift)) },
-                            None => span class="mut" { "too few" },
-                        } }
-                    }
-                } }
-            }
-        }))
+        (drawn("Every round in its order", &shown))
+        (folded(&steps, || drawn("Every round in its order, per step of the ladder", &steps)))
     }
 }
 

@@ -104,6 +104,12 @@ fn grouped(text: &str) -> String {
     out + rest
 }
 
+/// As a sentence begins.
+pub fn capital(words: &str) -> String {
+    let mut letters = words.chars();
+    letters.next().map_or(String::new(), |first| first.to_uppercase().chain(letters).collect())
+}
+
 /// Names in a row, with the last two joined by a word; the rest is counted where there are many.
 pub fn listed(names: &[&str]) -> String {
     const SHOWN: usize = 4;

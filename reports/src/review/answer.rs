@@ -2,7 +2,7 @@
 
 use super::look::{Look, given_up};
 use super::words::{count, list, percent, sure, times, us};
-use super::{Answer, Check, ClaimVerdict, Fact, Grade, Judged, Target};
+use super::{Answer, Check, ClaimVerdict, Fact, Grade, Judged, Numbers, Target};
 use crate::stats::Verdict;
 use crate::summary::{Row, change};
 use std::collections::BTreeSet;
@@ -159,13 +159,14 @@ fn fastest(look: &Look, now: &Row) -> Fact {
     let line = format!("{} µs a file ({})", us(now.us_per_file.mid), sure_of_time(now));
     let over =
         now.over_baseline.map(|over| format!(", {} times as fast as {}", times(over.mid), look.summary.baseline));
-    Fact { value: now.name.clone(), line: line + &over.unwrap_or_default() }
+    Fact { value: now.name.clone(), line: line + &over.unwrap_or_default(), numbers: Numbers::new() }
 }
 
 fn next(targets: &[Target], now: Option<&Row>) -> Fact {
     let best = targets.iter().find_map(|target| Some((target, target.now?)));
     let (Some((target, (part, ceiling))), Some(now)) = (best, now) else {
-        return Fact { value: "not known".to_owned(), line: "nobody looked where the time goes".to_owned() };
+        let line = "nobody looked where the time goes".to_owned();
+        return Fact { value: "not known".to_owned(), line, numbers: Numbers::new() };
     };
     let tried = target.tried.map_or(String::new(), |tried| format!("; taken away: {} times", times(tried.mid)));
     let line = format!(
@@ -175,13 +176,14 @@ fn next(targets: &[Target], now: Option<&Row>) -> Fact {
         times(ceiling)
     );
     let value = if target.phase == "rest" { "rest, which has no name yet".to_owned() } else { target.phase.clone() };
-    Fact { value, line }
+    Fact { value, line, numbers: Numbers::new() }
 }
 
 /// How many claims hold, and what became of the others.
 pub(crate) fn held(claims: &[Judged]) -> Fact {
     if claims.is_empty() {
-        return Fact { value: "none".to_owned(), line: "no document claims anything of this".to_owned() };
+        let line = "no document claims anything of this".to_owned();
+        return Fact { value: "none".to_owned(), line, numbers: Numbers::new() };
     }
     // What is said again counts once.
     let mut claims: Vec<&Judged> = claims.iter().collect();
@@ -202,12 +204,12 @@ pub(crate) fn held(claims: &[Judged]) -> Fact {
         ClaimVerdict::Unmeasured,
         ClaimVerdict::Unmeasurable,
     ];
-    let rest: Vec<String> = rest
-        .into_iter()
-        .filter(|verdict| of(*verdict) > 0)
-        .map(|verdict| format!("{} {}", of(verdict), verdict.words()))
-        .collect();
-    Fact { value: format!("{holding} of {judged} hold"), line: list(&rest) }
+    let rest: Vec<(usize, &str)> =
+        rest.into_iter().map(|verdict| (of(verdict), verdict.words())).filter(|(count, _)| *count > 0).collect();
+    let mut numbers = Numbers::from([("hold".to_owned(), holding as f64), ("judged".to_owned(), judged as f64)]);
+    numbers.extend(rest.iter().map(|(count, words)| ((*words).to_owned(), *count as f64)));
+    let rest: Vec<String> = rest.iter().map(|(count, words)| format!("{count} {words}")).collect();
+    Fact { value: format!("{holding} of {judged} hold"), line: list(&rest), numbers }
 }
 
 fn trusted(trust: &[Check]) -> Fact {
@@ -223,7 +225,8 @@ fn trusted(trust: &[Check]) -> Fact {
     let is_first = |check: &&Check| check.grade == Grade::Note && check.name == super::trust::EXPLAINED;
     let worst = trust.iter().find(|check| check.grade == Grade::Fail).or_else(|| trust.iter().find(is_first));
     let worst = worst.or_else(|| trust.iter().find(|check| check.grade == Grade::Note));
-    Fact { value, line: worst.map_or("nothing to note".to_owned(), |check| check.told.clone()) }
+    let numbers = Numbers::from([("failed".to_owned(), fails as f64), ("notes".to_owned(), notes as f64)]);
+    Fact { value, line: worst.map_or("nothing to note".to_owned(), |check| check.told.clone()), numbers }
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use super::Rung;
 use super::look::{Look, given_up};
+use crate::one_step;
 use crate::summary::{self, Bounds};
 
 /// Each step of the ladder that was measured, against the last row before it that was. What the gain of a step is
@@ -21,8 +22,8 @@ fn rung(look: &Look, before: &str, name: &str, is_first: bool, end: &str) -> Opt
     let of = |before: &str, now: &str| look.gain(before, now).map(|(gain, _)| Bounds::from(gain));
     let baseline = &look.summary.baseline;
     // The first step stands on the baseline, and the last has all others before it.
-    let alone = of(baseline, &format!("only-{name}")).or_else(|| gain.filter(|_| is_first && before == baseline));
-    let last = of(&format!("all-but-{name}"), end).or_else(|| gain.filter(|_| name == end));
+    let alone = of(baseline, &one_step::alone(name)).or_else(|| gain.filter(|_| is_first && before == baseline));
+    let last = of(&one_step::left_out(name), end).or_else(|| gain.filter(|_| name == end));
     Some(Rung {
         name: name.to_owned(),
         what: row.what.clone(),

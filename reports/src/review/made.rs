@@ -3,8 +3,8 @@
 use super::judge::Evidence;
 use super::look::Look;
 use super::{
-    Check, Grade, PhaseOf, Review, SCHEMA, Stacks, answer, foretelling, icicles, judge, ladder, scaling, targets,
-    trades, trust,
+    Check, Grade, Numbers, PhaseOf, Review, SCHEMA, Stacks, answer, foretelling, icicles, judge, ladder, scaling,
+    targets, trades, trust,
 };
 use crate::claims::Ledger;
 use crate::record::Run;
@@ -23,7 +23,7 @@ pub fn of(run: &Run, plan: usize, others: &[Run], ledgers: &[Ledger], stacks: Op
     let icicles = stacks.and_then(|stacks| match icicles::of(stacks, look.files()) {
         Ok(icicles) => Some(icicles),
         Err(told) => {
-            trust.push(Check { name: "stacks".to_owned(), grade: Grade::Fail, told });
+            trust.push(Check { name: "stacks".to_owned(), grade: Grade::Fail, told, numbers: Numbers::new() });
             None
         }
     });
@@ -50,6 +50,7 @@ pub fn of(run: &Run, plan: usize, others: &[Run], ledgers: &[Ledger], stacks: Op
         icicles,
         series: super::series(run, plan),
         trust,
+        notes: run.notes.clone(),
         machine: trust::machine(&look),
         absent: trust::absent(&look),
         files: Vec::new(),

@@ -2,9 +2,8 @@
 //! so whatever a reader sees can be found in `review.json`, and a test can hold the one against the other.
 //!
 //! A review is made of a run ([`crate::record`]), its summary ([`crate::summary`]), the ledgers ([`crate::claims`]) and,
-//! where there are any, the folded stacks of two rows. Names say how rows belong together: `only-STEP` is a step of
-//! the ladder alone on the baseline, `all-but-STEP` the end of the ladder without it, `ROW-N-threads` and
-//! `ROW-N-workers` a row on so many.
+//! where there are any, the folded stacks of two rows. Names say how rows belong together: [`crate::one_step`]
+//! knows those that are there for a step of the ladder, and `ROW-N-threads` and `ROW-N-workers` are a row on so many.
 
 mod answer;
 mod foretelling;
@@ -34,7 +33,9 @@ pub use overview::{Document, OVERVIEW, Overview, Page, Told, overview};
 
 use crate::claims::{Claim, Place};
 use crate::summary::{Bounds, Moved, Summary};
+use schemars::JsonSchema;
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 pub mod series;
 
@@ -44,7 +45,7 @@ pub use series::{Series, series};
 pub const SCHEMA: &str = "assay.review/1";
 
 /// The page of one workload on one fixture, as data.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Review {
     /// The version of this document.
     pub schema: &'static str,
@@ -84,6 +85,8 @@ pub struct Review {
     pub series: Vec<Series>,
     /// Whether the numbers can be trusted.
     pub trust: Vec<Check>,
+    /// What the run itself noted, word for word.
+    pub notes: Vec<String>,
     /// The machine, field by field.
     pub machine: Vec<(String, String)>,
     /// What was not there to look with, and why: shown grey, never as nought.
@@ -93,7 +96,7 @@ pub struct Review {
 }
 
 /// The first screen: a sentence with a factor and its interval, and four facts.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Answer {
     /// What is fastest, by how much over what, how sure.
     pub sentence: String,
@@ -109,17 +112,22 @@ pub struct Answer {
     pub trust: Fact,
 }
 
+/// Numbers of a sentence that stand nowhere else in the data, by what they are.
+pub type Numbers = BTreeMap<String, f64>;
+
 /// A fact of the first screen: what it is called, what it is, and a line more.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Fact {
     /// What it is.
     pub value: String,
     /// A line more.
     pub line: String,
+    /// What was counted for it.
+    pub numbers: Numbers,
 }
 
 /// A phase and its kind: `metadata`, `compute`, `data`, `wait` or `unnamed`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct PhaseOf {
     /// Its name.
     pub name: String,
@@ -128,7 +136,7 @@ pub struct PhaseOf {
 }
 
 /// What a phase could still bring: the time that it has, and what would be gained if it had none.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Target {
     /// The phase.
     pub phase: String,
@@ -143,7 +151,7 @@ pub struct Target {
 }
 
 /// A claim, what was foretold for it, what was measured, and what that makes of it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Judged {
     /// The document.
     pub source: String,
@@ -174,7 +182,7 @@ pub struct Judged {
 }
 
 /// What was foretold of a whole, from a part.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Forecast {
     /// The share of the phases in the whole, before.
     pub share: f64,
@@ -189,7 +197,7 @@ pub struct Forecast {
 }
 
 /// What a claim came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ClaimVerdict {
     /// What was claimed of the whole, or counted, is so.
@@ -230,7 +238,7 @@ impl ClaimVerdict {
 }
 
 /// How far prediction was off.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Foretelling {
     /// How many predictions there are.
     pub of: usize,
@@ -245,7 +253,7 @@ pub struct Foretelling {
 }
 
 /// A step of the ladder, in measured time.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Rung {
     /// The row.
     pub name: String,
@@ -270,7 +278,7 @@ pub struct Rung {
 }
 
 /// A row on one and more workers.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Scaling {
     /// The row.
     pub name: String,
@@ -280,12 +288,14 @@ pub struct Scaling {
     pub fit: Option<Fit>,
     /// Why no curve is drawn.
     pub why_not: Option<String>,
+    /// The numbers of that reason.
+    pub numbers: Numbers,
     /// The processors of the machine.
     pub processors: usize,
 }
 
 /// Curves through the points.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Fit {
     /// Amdahl: the share that one worker does alone.
     pub serial: Bounds,
@@ -302,18 +312,32 @@ pub struct Fit {
 }
 
 /// Two goods of which a row may have more of one for less of the other.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Trade {
     /// What is drawn to the right, with its unit; less is better.
     pub across: String,
     /// What is drawn upwards, with its unit; less is better.
     pub up: String,
-    /// Each row: both values, and whether no other row is better in both.
-    pub rows: Vec<(String, f64, f64, bool)>,
+    /// The rows that have both.
+    pub rows: Vec<Traded>,
+}
+
+/// A row between two goods.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Traded {
+    /// The row.
+    pub name: String,
+    /// What lies to the right.
+    pub across: f64,
+    /// What lies upwards.
+    pub up: f64,
+    /// The fastest row that is better in one and no worse in the other; where there is none, nobody has a reason to
+    /// leave this row aside.
+    pub beaten_by: Option<String>,
 }
 
 /// The stacks of two rows, on one scale.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Icicles {
     /// The row before, and microseconds of one file in it.
     pub before: (String, f64),
@@ -328,7 +352,7 @@ pub struct Icicles {
 }
 
 /// A frame of both stacks; microseconds of one file, its callees among them.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct Frame {
     /// Its name; the kernel's begin with no mark, `kernel` says it.
     pub name: String,
@@ -343,18 +367,20 @@ pub struct Frame {
 }
 
 /// One thing that makes numbers worth believing.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Check {
     /// What was looked at.
     pub name: String,
     /// What came of it.
     pub grade: Grade,
-    /// As a sentence, with its numbers.
+    /// As a sentence.
     pub told: String,
+    /// Every number of that sentence, by what it is.
+    pub numbers: Numbers,
 }
 
 /// What came of a check.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Grade {
     /// As it should be.
@@ -368,7 +394,7 @@ pub enum Grade {
 }
 
 /// A file beside the page.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct RawFile {
     /// Its path from the page.
     pub path: String,

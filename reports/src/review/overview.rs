@@ -130,7 +130,7 @@ fn page(review: &Review) -> Page {
 
 fn document(ledger: &Ledger, claims: &[Judged]) -> Document {
     let of: Vec<Judged> = claims.iter().filter(|one| one.source == ledger.source).cloned().collect();
-    let Fact { value, line } = super::held(&of);
+    let Fact { value, line, .. } = super::held(&of);
     Document { source: ledger.source.clone(), title: ledger.title.clone(), value, line }
 }
 

@@ -1,10 +1,10 @@
 //! No number in prose that is not in the data: every sentence of the answer and of the claims, over many made-up runs.
 
-use super::Review;
 use super::made_up::Made;
 use super::words::{percent, times, us};
+use super::{Numbers, Review};
 use crate::claims::load_all;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 /// Every way in which a number of the data may stand in a sentence.
@@ -20,6 +20,8 @@ fn known(value: &Value, into: &mut BTreeSet<String>) {
                 format!("{number:.3}"),
                 format!("{number:.1}"),
             ]);
+            into.extend([1usize, 2].map(|places| format!("{:.places$}", number.abs() * 100.0)));
+            into.extend([0usize, 2].map(|places| format!("{number:.places$}")));
             into.extend([format!("{:.0}", number * 100.0), format!("{:.0}", (number * 100.0).floor())]);
             into.extend([format!("{:.0}", (number * 100.0).ceil()), format!("{:.0}", number.round())]);
             into.extend(shares);
@@ -37,7 +39,7 @@ fn known(value: &Value, into: &mut BTreeSet<String>) {
 /// The numbers of a sentence, names of rows and runs left out.
 fn numbers(text: &str) -> Vec<String> {
     let words = text.split(|letter: char| letter.is_whitespace() || "():;/".contains(letter));
-    let bare = words.map(|word| word.trim_matches(|letter: char| ".,?!\"".contains(letter)));
+    let bare = words.map(|word| word.trim_matches(|letter: char| ".,?!\"+-".contains(letter)));
     bare.filter(|word| word.starts_with(|letter: char| letter.is_ascii_digit()))
         .filter(|word| word.chars().all(|letter| letter.is_ascii_digit() || ".,".contains(letter)))
         .map(str::to_owned)
@@ -61,6 +63,29 @@ fn holds(review: &Review, name: &str) {
         }
     }
     assert!(checked > 10, "{name}: {checked} numbers");
+    beside(review, name);
+}
+
+/// What is not in the tables stands beside its own sentence, number by number.
+fn beside(review: &Review, name: &str) {
+    let held = |told: &str, numbers_beside: &[&Numbers]| {
+        let mut data = BTreeSet::new();
+        for one in numbers_beside {
+            known(&json!(one), &mut data);
+        }
+        for number in numbers(told) {
+            assert!(data.contains(&number), "{name}: {number} of {told:?} is not beside it");
+        }
+        numbers(told).len()
+    };
+    let mut count: usize = review.trust.iter().map(|check| held(&check.told, &[&check.numbers])).sum();
+    let claims = &review.answer.claims;
+    count += held(&claims.value, &[&claims.numbers]) + held(&claims.line, &[&claims.numbers]);
+    count += held(&review.answer.trust.value, &[&review.answer.trust.numbers]);
+    for one in &review.scaling {
+        count += held(one.why_not.as_deref().unwrap_or_default(), &[&one.numbers]);
+    }
+    assert!(count > 8, "{name}: {count} numbers");
 }
 
 #[test]

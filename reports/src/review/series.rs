@@ -2,10 +2,11 @@
 
 use crate::record::Run;
 use crate::stats::median;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// Every round of one row.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Series {
     /// The row.
     pub name: String,

@@ -1,7 +1,7 @@
 //! Where two goods compete: what a row must be given to be as fast as it is.
 
-use super::Trade;
 use super::look::{Look, given_up};
+use super::{Trade, Traded};
 use crate::summary::Row;
 
 /// Time against peak memory, against system calls, and against promises, each where rows differ in it.
@@ -20,24 +20,26 @@ pub(super) fn of(look: &Look) -> Vec<Trade> {
     .collect()
 }
 
-/// None where fewer than two rows have it, or all have as much.
+/// In fewer rows there is nothing to choose from.
+const FEWEST: usize = 4;
+
+/// None where fewer rows have it, or all have as much.
 fn trade(look: &Look, across: &str, of: &dyn Fn(&Row) -> Option<f64>) -> Option<Trade> {
     let techniques = look.summary.rows.iter().filter(|row| row.rank > 0);
     let rows: Vec<(&str, f64, f64)> =
         techniques.filter_map(|row| Some((row.name.as_str(), of(row)?, row.us_per_file.mid))).collect();
     let first = rows.first()?.1;
-    if rows.iter().all(|(_, value, _)| value.total_cmp(&first).is_eq()) {
+    if rows.len() < FEWEST || rows.iter().all(|(_, value, _)| value.total_cmp(&first).is_eq()) {
         return None;
     }
     let beats = |one: &(&str, f64, f64), other: &(&str, f64, f64)| {
         one.1 <= other.1 && one.2 <= other.2 && (one.1 < other.1 || one.2 < other.2)
     };
-    let stands = |row: &(&str, f64, f64)| !rows.iter().any(|other| beats(other, row));
-    Some(Trade {
-        across: across.to_owned(),
-        up: "µs a file".to_owned(),
-        rows: rows.iter().map(|row| (row.0.to_owned(), row.1, row.2, stands(row))).collect(),
-    })
+    // Rows come fastest first.
+    let better = |row: &(&str, f64, f64)| rows.iter().find(|other| beats(other, row)).map(|other| other.0.to_owned());
+    let traded =
+        |row: &(&str, f64, f64)| Traded { name: row.0.to_owned(), across: row.1, up: row.2, beaten_by: better(row) };
+    Some(Trade { across: across.to_owned(), up: "µs a file".to_owned(), rows: rows.iter().map(traded).collect() })
 }
 
 #[cfg(test)]
@@ -45,18 +47,27 @@ mod tests {
     use super::super::made_up::Made;
     use super::*;
 
+    fn made(rows: &[(&str, f64, u64)]) -> Vec<Trade> {
+        let made = rows.iter().fold(Made::rows(&[]), |made, (name, us, mib)| {
+            made.row(name, &[("decode", *us)]).counted(name, &[("close", 100)], &[("peak_bytes", mib << 20)])
+        });
+        let run = made.run();
+        of(&Look::at(&run, 0))
+    }
+
     #[test]
     fn a_row_stands_where_no_other_is_better_in_both() {
-        let mib = |count: u64| [("peak_bytes", count << 20)];
-        let run = Made::rows(&[("gzip", &[("decode", 50.0)]), ("zstd", &[("decode", 20.0)])])
-            .row("worse", &[("decode", 30.0)])
-            .counted("gzip", &[("close", 100)], &mib(1))
-            .counted("zstd", &[("close", 100)], &mib(4))
-            .counted("worse", &[("close", 100)], &mib(8))
-            .run();
-        let trades = of(&Look::at(&run, 0));
+        let trades = made(&[("gzip", 50.0, 1), ("zstd", 20.0, 4), ("worse", 30.0, 8), ("lean", 45.0, 2)]);
         assert_eq!(trades.len(), 1, "all rows make as many calls, and promise as much: {trades:?}");
-        let told: Vec<(&str, f64, bool)> = trades[0].rows.iter().map(|row| (row.0.as_str(), row.1, row.3)).collect();
-        assert_eq!(told, [("zstd", 4.0, true), ("worse", 8.0, false), ("gzip", 1.0, true)]);
+        let told: Vec<(&str, f64, Option<&str>)> =
+            trades[0].rows.iter().map(|row| (row.name.as_str(), row.across, row.beaten_by.as_deref())).collect();
+        let expected = [("zstd", 4.0, None), ("worse", 8.0, Some("zstd")), ("lean", 2.0, None), ("gzip", 1.0, None)];
+        assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn three_rows_or_rows_that_are_alike_are_no_choice() {
+        assert!(made(&[("gzip", 50.0, 1), ("zstd", 20.0, 4), ("worse", 30.0, 8)]).is_empty());
+        assert!(made(&[("a", 50.0, 1), ("b", 20.0, 1), ("c", 30.0, 1), ("d", 40.0, 1)]).is_empty());
     }
 }

@@ -71,23 +71,31 @@ pub fn overview(histories: &[History], metric: &Metric, width: usize) -> String 
             briefly(history, metric),
         ]);
     }
-    let name = match metric {
-        Metric::Wall(Against::Baseline) => "wall time as a multiple of the baseline's".to_owned(),
-        Metric::Cpu(Against::Baseline) => "processor time as a multiple of the baseline's".to_owned(),
-        Metric::Wall(Against::Nothing) => "µs of wall time a file".to_owned(),
-        Metric::Cpu(Against::Nothing) => "µs of processor time a file".to_owned(),
-        Metric::Counted(name) => format!("{name} of a run"),
-    };
-    let mut text = clip(&name, width) + "\n\n" + &table.render(width) + "\n";
+    let mut text = clip(&title(metric), width) + "\n\n" + &table.render(width) + "\n";
     let short = histories.len() - told.len();
     if short > 0 {
         let told = format!("{short} more histories have fewer than {FEWEST} runs that can be compared");
         text += &labelled("short", &told, width);
     }
+    text + &labelled("chance", &chance(told.len()), width)
+}
+
+/// What all these histories are of.
+pub(crate) fn title(metric: &Metric) -> String {
+    match metric {
+        Metric::Wall(Against::Baseline) => "wall time as a multiple of the baseline's".to_owned(),
+        Metric::Cpu(Against::Baseline) => "processor time as a multiple of the baseline's".to_owned(),
+        Metric::Wall(Against::Nothing) => "µs of wall time a file".to_owned(),
+        Metric::Cpu(Against::Nothing) => "µs of processor time a file".to_owned(),
+        Metric::Counted(name) => format!("{name} of a run"),
+    }
+}
+
+/// How often a flat history is told to have moved, and how many there are here.
+pub(crate) fn chance(told: usize) -> String {
     // A step and a creep are two ways to be wrong.
     let chance = 2.0 * LEVEL * 100.0;
-    let chance = format!("up to {chance:.0} in 100 flat histories of times show a change, and here are {}", told.len());
-    text + &labelled("chance", &chance, width)
+    format!("up to {chance:.0} in 100 flat histories of times show a change, and here are {told}")
 }
 
 /// In fewer runs the orders that show a step by chance are too many of all.
@@ -138,7 +146,8 @@ pub fn in_words(history: &History, metric: &Metric) -> String {
     }
 }
 
-fn briefly(history: &History, metric: &Metric) -> String {
+/// What it did, in a few words.
+pub(crate) fn briefly(history: &History, metric: &Metric) -> String {
     match &history.course {
         None => String::new(),
         Some(Course::Flat) => "flat".to_owned(),
@@ -156,7 +165,7 @@ fn briefly(history: &History, metric: &Metric) -> String {
 }
 
 /// Of every number here, more is worse.
-fn judged(change: f64) -> &'static str {
+pub(crate) fn judged(change: f64) -> &'static str {
     if change > 0.0 { "worse" } else { "better" }
 }
 
@@ -184,7 +193,7 @@ fn column(history: &History, metric: &Metric) -> String {
 }
 
 /// Ratios have as many digits as a creep of a tenth of a per cent needs.
-fn value(value: f64, metric: &Metric) -> String {
+pub(crate) fn value(value: f64, metric: &Metric) -> String {
     match metric {
         Metric::Counted(_) => format!("{value:.0}"),
         _ if metric.is_ratio() => format!("{value:.4}"),
@@ -196,7 +205,8 @@ fn percent(share: f64) -> String {
     format!("{:+.2} %", share * 100.0)
 }
 
-fn change(before: f64, after: f64, metric: &Metric) -> String {
+/// By how much it moved.
+pub(crate) fn change(before: f64, after: f64, metric: &Metric) -> String {
     match metric {
         Metric::Counted(_) => format!("{:+.0}", after - before),
         _ => percent(after / before - 1.0),

@@ -7,6 +7,8 @@
     reason = "each test file uses its part, and a test may panic"
 )]
 
+pub mod pages;
+
 use reports::record::{
     Absent, Condition, Counted, Counts, End, Failed, Fixture, Header, Line, PhaseName, PhaseReading, Plan, Reading,
     Run, Sample, Stub, SystemCalls, Variant,
@@ -279,6 +281,46 @@ pub fn ordinary() -> Run {
     run(&rows, &["gzip", "zstd", "pooled", "fewer-calls", "workers"], 20, 7)
 }
 
+/// Every word that a row can get, and rows through which no curve goes: too few of one, too wild of another.
+pub fn verdicts() -> Run {
+    let whole: f64 = GZIP.iter().map(|(_, us)| us).sum();
+    // At the very edge of the band, so that bounds lie on both sides of it.
+    let edge = 38.5 - whole * (1.0 - 1.0 / reports::stats::BAND);
+    let mut rows = vec![
+        row("gzip", &GZIP),
+        row("zstd", &but(&GZIP, &[("decode", 7.1)])),
+        row("sync", &but(&GZIP, &[("close", 90.0)])),
+        row("again", &GZIP),
+        row("edge", &but(&GZIP, &[("decode", edge)])),
+    ];
+    for (family, most) in [("few", 3usize), ("wild", 6)] {
+        for workers in 1..=most {
+            let gain = if family == "wild" && workers == 4 { 0.4 } else { workers as f64 };
+            rows.push(row(&format!("{family}-{workers}-workers"), &divided(&GZIP, gain, 0.3)).workers(workers));
+        }
+    }
+    run(&rows, &["gzip", "zstd"], 20, 23)
+}
+
+/// Runs of the same rows, day after day: one row became slower at once, on the ninth day.
+pub fn days() -> Vec<Run> {
+    (0..14u32)
+        .map(|day| {
+            let hash = if day < 8 { 9.8 } else { 24.0 };
+            let rows = [
+                row("gzip", &GZIP),
+                row("zstd", &but(&GZIP, &[("decode", 7.1), ("hash", hash)])),
+                row("pooled", &but(&GZIP, &[("decode", 30.0)])),
+            ];
+            let mut run = run(&rows, &["gzip", "zstd"], 6, u64::from(100 + day));
+            run.header.id = format!("202611{:02}-120000-abcd", day + 1);
+            run.header.started = format!("2026-11-{:02}T12:00:00Z", day + 1);
+            run.header.machine.insert("commit".into(), format!("c0ffee{day:02}"));
+            run
+        })
+        .collect()
+}
+
 /// Names that break pages.
 pub const HOSTILE: [&str; 9] = [
     "<script>alert(1)</script>",
@@ -399,6 +441,7 @@ pub fn all() -> Vec<(&'static str, Run)> {
         ("one-row", one_row()),
         ("forty-rows", forty_rows()),
         ("broken", broken()),
+        ("verdicts", verdicts()),
     ]
 }
 

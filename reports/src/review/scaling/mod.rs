@@ -4,7 +4,7 @@ mod fit;
 
 use super::look::Look;
 use super::words::{count, list};
-use super::{Fit, Scaling};
+use super::{Fit, Numbers, Scaling};
 use crate::stats::interval;
 use crate::summary::Bounds;
 use std::collections::{BTreeMap, BTreeSet};
@@ -50,7 +50,8 @@ fn scaling<'a>(look: &'a Look<'a>, family: &str, mut rows: BTreeMap<usize, &'a s
     let Some(first) = rows.get(&1).and_then(|name| look.samples(name)) else {
         let workers: Vec<String> = rows.keys().map(ToString::to_string).collect();
         let why = format!("there is no row on one worker to hold those on {} against", list(&workers));
-        return Some(Scaling { name, points: Vec::new(), fit: None, why_not: Some(why), processors });
+        let numbers = rows.keys().map(|workers| (format!("row on {workers}"), *workers as f64)).collect();
+        return Some(Scaling { name, points: Vec::new(), fit: None, why_not: Some(why), numbers, processors });
     };
     let gains: BTreeMap<usize, BTreeMap<u32, f64>> = rows
         .iter()
@@ -67,16 +68,19 @@ fn scaling<'a>(look: &'a Look<'a>, family: &str, mut rows: BTreeMap<usize, &'a s
     if points.len() < 2 {
         return None;
     }
-    let (fit, why_not) = match curves(&gains, processors) {
-        Ok(fit) => (Some(fit), None),
-        Err(why) => (None, Some(why)),
+    let (fit, why_not, numbers) = match curves(&gains, processors) {
+        Ok(fit) => (Some(fit), None, Numbers::new()),
+        Err((why, numbers)) => (None, Some(why), numbers),
     };
-    Some(Scaling { name, points, fit, why_not, processors })
+    Some(Scaling { name, points, fit, why_not, numbers, processors })
 }
 
 /// Curves through the points that the machine has processors for; more workers than those share, and no law of
 /// scaling is about sharing.
-fn curves(gains: &BTreeMap<usize, BTreeMap<u32, f64>>, processors: usize) -> Result<Fit, String> {
+fn curves(gains: &BTreeMap<usize, BTreeMap<u32, f64>>, processors: usize) -> Result<Fit, (String, Numbers)> {
+    let why_not = |why: String, numbers: &[(&str, f64)]| {
+        Err((why, numbers.iter().map(|(what, number)| ((*what).to_owned(), *number)).collect()))
+    };
     let within: BTreeMap<usize, &BTreeMap<u32, f64>> =
         gains.iter().filter(|(workers, _)| **workers <= processors).map(|(workers, gains)| (*workers, gains)).collect();
     if within.len() < POINTS {
@@ -86,25 +90,37 @@ fn curves(gains: &BTreeMap<usize, BTreeMap<u32, f64>>, processors: usize) -> Res
         } else {
             String::new()
         };
-        return Err(format!("{} are too few for a curve, which takes {POINTS}{beyond}", count(within.len(), "point")));
+        let why = format!("{} are too few for a curve, which takes {POINTS}{beyond}", count(within.len(), "point"));
+        let there = [
+            ("points", within.len() as f64),
+            ("points that a curve takes", POINTS as f64),
+            ("points beyond the processors", (gains.len() - within.len()) as f64),
+            ("all points", gains.len() as f64),
+        ];
+        return why_not(why, &there);
     }
     let rounds: BTreeSet<u32> = within.values().flat_map(|gains| gains.keys().copied()).collect();
     let rounds: Vec<u32> =
         rounds.into_iter().filter(|round| within.values().all(|gains| gains.contains_key(round))).collect();
     if rounds.len() < crate::stats::FEWEST {
-        return Err(format!("only {} have every point", count(rounds.len(), "round")));
+        let why = format!("only {} have every point", count(rounds.len(), "round"));
+        return why_not(why, &[("rounds", rounds.len() as f64)]);
     }
     let table: Vec<(f64, Vec<f64>)> = within
         .iter()
         .map(|(workers, gains)| (*workers as f64, rounds.iter().map(|round| gains[round]).collect()))
         .collect();
-    let fit = fit::of(&table).ok_or("all points lie on one line across: nothing varies that a law could explain")?;
+    let Some(fit) = fit::of(&table) else {
+        return why_not("all points lie on one line across: nothing varies that a law could explain".to_owned(), &[]);
+    };
     if fit.r2 < EXPLAINS {
-        return Err(format!(
+        let explained = fit.r2.max(0.0);
+        let why = format!(
             "the law explains {:.0} % of what varies, and a curve is drawn from {:.0} % on",
-            fit.r2.max(0.0) * 100.0,
+            explained * 100.0,
             EXPLAINS * 100.0
-        ));
+        );
+        return why_not(why, &[("explained", explained), ("explained where a curve is drawn", EXPLAINS)]);
     }
     Ok(fit)
 }

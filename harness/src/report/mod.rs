@@ -1,18 +1,23 @@
 //! `assay report`: the page of each workload of a run, one over all of them, and what slides, pull requests and others'
 //! tools need, in a directory of its own.
 
+mod flames;
+mod place;
+
 use crate::cli::Said;
 use crate::refusal::Refusal;
 use crate::{claims, home, list};
 use anyhow::{Context, Result};
 use clap::Args;
+use flames::flames;
+use place::{place, what_is_ours};
+use reports::document::Document;
 use reports::export;
-use reports::page::index::{Entry, index};
-use reports::page::{self, Making, sha256, slides};
+use reports::history::{Against, Asked, History, Metric, histories};
+use reports::page::index::{Before, Entry, index};
+use reports::page::{self, Making, history, sha256, slides};
 use reports::record::Run;
-use reports::review::{self, Folded, Grade, RawFile, Review, Stacks};
-use reports::summary::summaries;
-use serde::Deserialize;
+use reports::review::{self, Grade, RawFile, Review};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -36,10 +41,6 @@ pub struct ReportArgs {
     open: bool,
 }
 
-/// The file that says that a directory is a report's, and which files in it are.
-const MARKER: &str = ".assay-report";
-const SIGNED: &str = "made by assay report, which replaces these files of its own";
-
 /// Files by their path in the report.
 type Files = BTreeMap<String, Vec<u8>>;
 
@@ -51,6 +52,8 @@ struct Picked {
     run: Run,
     record: Vec<u8>,
     plans: Vec<usize>,
+    /// Whether the run is one of this home, which its name finds.
+    is_here: bool,
 }
 
 /// Writes the report of one run or of several.
@@ -74,7 +77,9 @@ pub fn report(arguments: &ReportArgs) -> Result<Said> {
 fn pick(record: &Path, plans: impl Fn(&Run) -> Vec<usize>) -> Result<Picked> {
     let run = list::read(record)?;
     let bytes = std::fs::read(record).with_context(|| format!("reading {}", record.display()))?;
-    Ok(Picked { plans: plans(&run), record: bytes, run })
+    let named = home::runs().join(&run.header.id).join("record.jsonl");
+    let is_here = matches!((named.canonicalize(), record.canonicalize()), (Ok(named), Ok(record)) if named == record);
+    Ok(Picked { plans: plans(&run), record: bytes, run, is_here })
 }
 
 fn named(names: &[String]) -> Result<Vec<Picked>> {
@@ -127,8 +132,7 @@ impl Made {
     fn of(picked: &[Picked], arguments: &ReportArgs) -> Result<Made> {
         let ledgers = reports::claims::load_all().map_err(anyhow::Error::msg)?;
         let ids: Vec<&str> = picked.iter().map(|one| one.run.header.id.as_str()).collect();
-        let which = if arguments.latest { "--latest".to_owned() } else { ids.join(" ") };
-        let command = format!("assay report {which} --out review");
+        let command = command(picked, arguments);
         let shown = picked.iter().map(|one| one.run.clone());
         let beside = list::runs().into_iter().filter(|other| !ids.contains(&other.header.id.as_str()));
         let (all, _) = claims::of_this_machine(beside.chain(shown).collect());
@@ -138,11 +142,11 @@ impl Made {
         for one in picked {
             let run = &one.run;
             let others: Vec<Run> = all.iter().filter(|other| other.header.id != run.header.id).cloned().collect();
-            let data = if picked.len() == 1 { "data".to_owned() } else { format!("data/{}", slug(&run.header.id)) };
+            let data = data_of(run, picked.len());
             let mut common = Files::new();
             common.insert(format!("{data}/record.jsonl"), one.record.clone());
             common.insert(format!("{data}/samples.csv"), export::csv(run).into_bytes());
-            common.insert(format!("{data}/run.json"), pretty(&document(run))?);
+            common.insert(format!("{data}/run.json"), pretty(&serde_json::to_value(Document::of(run))?)?);
             for plan in &one.plans {
                 let entry = &run.header.plan[*plan];
                 let mut name = slug(&format!("{}-{}", entry.workload, entry.fixture.name));
@@ -174,6 +178,7 @@ impl Made {
             }
             files.extend(common);
         }
+        let before = before(&all, &reviews, &command, &mut files)?;
         let mut known = all;
         known.retain(|run| picked.iter().all(|one| one.run.header.id != run.header.id));
         known.extend(picked.iter().rev().map(|one| one.run.clone()));
@@ -183,7 +188,8 @@ impl Made {
         files.insert("data/overview.json".into(), pretty(&serde_json::to_value(&overview)?)?);
         let listed: Vec<RawFile> = raw_files(&files).into_iter().filter(|file| !is_page(&file.path)).collect();
         let entries = reviews.iter().zip(&pages).map(|(review, (page, beside))| Entry { review, page, beside });
-        let index = index(&entries.collect::<Vec<_>>(), &overview, &listed, &command);
+        let before = before.as_ref().map(|sentence| Before { page: HISTORY, sentence });
+        let index = index(&entries.collect::<Vec<_>>(), &overview, before, &listed, &command);
         files.insert("index.html".into(), index.into_bytes());
         Ok(Made { files, reviews, sentence: overview.sentence })
     }
@@ -257,19 +263,54 @@ fn slides_of(review: &Review, name: &str, png: bool, files: &mut Files) -> Links
     links
 }
 
-/// The run as one document.
-fn document(run: &Run) -> Value {
-    json!({
-        "schema": "assay.run/1",
-        "run": run.header.id,
-        "started": run.header.started,
-        "command": run.header.command,
-        "seed": run.header.seed,
-        "machine": run.header.machine,
-        "how": run.end.as_ref().map_or("killed", |end| end.how.as_str()),
-        "notes": run.notes,
-        "workloads": summaries(run),
-    })
+/// Where the data of a run lie in a report of so many.
+fn data_of(run: &Run, runs: usize) -> String {
+    if runs == 1 { "data".to_owned() } else { format!("data/{}", slug(&run.header.id)) }
+}
+
+/// The command that makes the same pages again. A record that this home does not have lies among the report's data: the
+/// command is then to be given in the report's own directory.
+fn command(picked: &[Picked], arguments: &ReportArgs) -> String {
+    let word = |one: &Picked| {
+        if one.is_here {
+            one.run.header.id.clone()
+        } else {
+            format!("{}/record.jsonl", data_of(&one.run, picked.len()))
+        }
+    };
+    let mut words = vec!["assay report".to_owned()];
+    if arguments.latest {
+        words.push("--latest".to_owned());
+    } else {
+        words.extend(picked.iter().map(word));
+    }
+    words.extend(arguments.png.then(|| "--png".to_owned()));
+    words.push("--out review".to_owned());
+    words.join(" ")
+}
+
+/// The page of the runs before these.
+const HISTORY: &str = "history.html";
+
+/// Adds the page of all runs of the workloads and fixtures that are shown, where any row has enough of them; gives back
+/// what it says in a line.
+fn before(runs: &[Run], reviews: &[Review], command: &str, files: &mut Files) -> Result<Option<String>> {
+    let metric = Metric::Wall(Against::Baseline);
+    let asked = Asked { workload: None, row: None, fixture: None, metric: metric.clone() };
+    let is_shown = |one: &History| {
+        reviews.iter().any(|review| review.summary.workload == one.workload && review.summary.fixture == one.fixture)
+    };
+    let found = history::drawn(histories(runs, &asked).into_iter().filter(is_shown).collect());
+    if found.is_empty() {
+        return Ok(None);
+    }
+    let path = "data/history.json";
+    let json = pretty(&json!({"schema": "assay.history/1", "metric": "wall", "absolute": false, "histories": found}))?;
+    let file = raw_file(path, &json);
+    let making = history::Making { metric: &metric, command, index: Some("index.html"), file: Some(&file) };
+    files.insert(HISTORY.to_owned(), history::page(&found, &making).into_bytes());
+    files.insert(path.to_owned(), json);
+    Ok(Some(history::sentence(&found)))
 }
 
 fn pretty(value: &Value) -> Result<Vec<u8>> {
@@ -294,6 +335,7 @@ fn raw_file(path: &str, bytes: &[u8]) -> RawFile {
         path if path.ends_with("/record.jsonl") => "the record: every sample, in the order taken",
         path if path.ends_with("/samples.csv") => "every sample on a line",
         path if path.ends_with("/run.json") => "the summaries of all workloads of the run",
+        "data/history.json" => "every number of the page run after run",
         "data/overview.json" => "every number of the page over all pages",
         "summary.md" => "for a pull request",
         path if path.ends_with(".review.json") => "every number of a page",
@@ -306,147 +348,6 @@ fn raw_file(path: &str, bytes: &[u8]) -> RawFile {
     RawFile { path: path.to_owned(), what: what.to_owned(), bytes: bytes_in, sha256: sha256(bytes) }
 }
 
-/// What `assay flame` left that belongs to a page.
-#[derive(Default)]
-struct Flames {
-    stacks: Option<Stacks>,
-    files: Files,
-    linked: Links,
-}
-
-/// What a directory of graphs is about.
-#[derive(Deserialize)]
-struct About {
-    fixture: String,
-    kind: String,
-    row: String,
-    against: Option<String>,
-}
-
-/// Looks among the graphs of this home for those of this workload and fixture: stacks of the baseline against the row
-/// that is fastest now, of the kind that sees most; and every picture.
-fn flames(workload: &str, fixture: &str, review: &Review, name: &str) -> Result<Flames> {
-    let mut found = Flames::default();
-    let dir = home::home().join("flames");
-    let mut dirs: Vec<PathBuf> = match std::fs::read_dir(&dir) {
-        Ok(entries) => entries.flatten().map(|entry| entry.path()).collect(),
-        Err(_) => return Ok(found),
-    };
-    dirs.sort();
-    let mut best: Option<(usize, PathBuf, About)> = None;
-    for dir in dirs {
-        let Ok(text) = std::fs::read(dir.join("about.json")) else { continue };
-        let about: About = serde_json::from_slice(&text).map_err(|error| {
-            Refusal::data(
-                format!("{}/about.json: {error}", dir.display()),
-                "remove that directory, or make the graphs again",
-            )
-        })?;
-        let is_here = |row: &str| row.strip_prefix(workload).is_some_and(|rest| rest.starts_with('/'));
-        if about.fixture != fixture || !is_here(&about.row) {
-            continue;
-        }
-        let picture = if about.against.is_some() { "difference.svg" } else { "flame.svg" };
-        let stem = dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if let Ok(bytes) = std::fs::read(dir.join(picture)) {
-            let path = format!("flame/{}.svg", slug(&stem));
-            let against = about.against.as_ref().map_or(String::new(), |before| format!(" against {before}"));
-            found.linked.push((path.clone(), format!("flame graph: {}{against}, {}", about.row, about.kind)));
-            found.files.insert(path, bytes);
-        }
-        let baseline = format!("{workload}/{}", review.summary.baseline);
-        if about.against.as_ref() == Some(&baseline) {
-            let is_now = review.now.as_ref().is_some_and(|now| about.row == format!("{workload}/{now}"));
-            let sees = ["cpu", "kernel", "wall"].iter().position(|kind| *kind == about.kind);
-            let Some(sees) = sees else { continue };
-            let worth = sees + if is_now { 10 } else { 0 };
-            if best.as_ref().is_none_or(|(most, ..)| worth > *most) {
-                best = Some((worth, dir, about));
-            }
-        }
-    }
-    if let Some((_, dir, about)) = best {
-        let read = |file: &str| {
-            let path = dir.join(file);
-            std::fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))
-        };
-        let (before, now) = (read("before.folded")?, read("after.folded")?);
-        let row = |name: &str| name.rsplit('/').next().unwrap_or(name).to_owned();
-        found.files.insert(format!("data/{name}.before.folded"), before.clone().into_bytes());
-        found.files.insert(format!("data/{name}.after.folded"), now.clone().into_bytes());
-        found.stacks = Some(Stacks {
-            before: Folded { row: row(about.against.as_deref().unwrap_or("")), text: before, runs: 1.0 },
-            now: Folded { row: row(&about.row), text: now, runs: 1.0 },
-            kind: about.kind,
-        });
-    }
-    Ok(found)
-}
-
-/// The files that an earlier report made here; a place that holds anything else and no marker is refused.
-fn what_is_ours(out: &Path) -> Result<Vec<String>> {
-    let refused = |what: String| Err(Refusal::usage(what, "name another place with --out DIR"));
-    if !out.exists() {
-        return Ok(Vec::new());
-    }
-    if !out.is_dir() {
-        return refused(format!("{} is no directory", out.display()));
-    }
-    let marker = out.join(MARKER);
-    if !marker.is_file() {
-        let mut entries = std::fs::read_dir(out).with_context(|| format!("looking into {}", out.display()))?;
-        if entries.next().is_some() {
-            return refused(format!("{} is not empty, and assay report did not make it", out.display()));
-        }
-        return Ok(Vec::new());
-    }
-    let text = std::fs::read_to_string(&marker).with_context(|| format!("reading {}", marker.display()))?;
-    let mut lines = text.lines();
-    if lines.next() != Some(SIGNED) {
-        return refused(format!("{} was not made by assay report", marker.display()));
-    }
-    let is_inside =
-        |path: &&str| Path::new(path).components().all(|part| matches!(part, std::path::Component::Normal(_)));
-    Ok(lines.filter(|path| !path.is_empty()).filter(is_inside).map(str::to_owned).collect())
-}
-
-/// Writes the files; those of an earlier report that are not made again are removed, and nothing else is touched.
-fn place(out: &Path, ours: &[String], files: &Files) -> Result<()> {
-    for path in files.keys() {
-        let there = out.join(path);
-        if there.symlink_metadata().is_ok() && !ours.contains(path) {
-            return Err(Refusal::usage(
-                format!("{} is there already, and assay report did not make it", there.display()),
-                "move it away, or name another place with --out DIR",
-            ));
-        }
-    }
-    std::fs::create_dir_all(out).with_context(|| format!("making {}", out.display()))?;
-    let mut listed: Vec<&str> = ours.iter().map(String::as_str).chain(files.keys().map(String::as_str)).collect();
-    listed.sort_unstable();
-    listed.dedup();
-    // The list comes first, so that whatever an interruption leaves is known as ours.
-    mark(out, &listed)?;
-    for path in ours.iter().filter(|path| !files.contains_key(*path)) {
-        // It may be gone already.
-        let _ = std::fs::remove_file(out.join(path));
-    }
-    for (path, bytes) in files {
-        let path = out.join(path);
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
-        }
-        std::fs::write(&path, bytes).with_context(|| format!("writing {}", path.display()))?;
-    }
-    mark(out, &files.keys().map(String::as_str).collect::<Vec<_>>())
-}
-
-fn mark(out: &Path, listed: &[&str]) -> Result<()> {
-    let marker = out.join(MARKER);
-    let text = format!("{SIGNED}\n{}\n", listed.join("\n"));
-    std::fs::write(&marker, text).with_context(|| format!("writing {}", marker.display()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -455,26 +356,5 @@ mod tests {
     fn names_of_files_are_tame() {
         assert_eq!(slug("restore-tiny"), "restore-tiny");
         assert_eq!(slug("../a b/<c>"), "a-b--c");
-    }
-
-    #[test]
-    fn only_files_of_its_own_are_replaced() {
-        let dir = tempfile::tempdir().unwrap();
-        let out = dir.path().join("review");
-        let files =
-            |names: &[&str]| names.iter().map(|name| ((*name).to_owned(), name.as_bytes().to_vec())).collect::<Files>();
-        place(&out, &what_is_ours(&out).unwrap(), &files(&["a.html", "data/b"])).unwrap();
-        std::fs::write(out.join("mine"), "mine").unwrap();
-        place(&out, &what_is_ours(&out).unwrap(), &files(&["a.html", "data/c"])).unwrap();
-        assert!(out.join("mine").is_file() && out.join("data/c").is_file() && !out.join("data/b").exists());
-        let told = place(&out, &what_is_ours(&out).unwrap(), &files(&["mine"])).unwrap_err().to_string();
-        assert!(told.contains("mine is there already"), "{told}");
-        assert_eq!(std::fs::read_to_string(out.join("mine")).unwrap(), "mine");
-        let foreign = dir.path().join("foreign");
-        std::fs::create_dir(&foreign).unwrap();
-        std::fs::write(foreign.join("x"), "x").unwrap();
-        assert!(what_is_ours(&foreign).unwrap_err().to_string().contains("is not empty"));
-        std::fs::write(foreign.join(MARKER), format!("{SIGNED}\n../../etc/x\n/etc/y\nz\n")).unwrap();
-        assert_eq!(what_is_ours(&foreign).unwrap(), ["z"]);
     }
 }
