@@ -106,8 +106,8 @@ fn a_fixture_is_scaled_where_that_is_asked_and_its_name_says_so() {
     let words = ["run", "walk/best", "--on", "walk-tree@0.001", "--rounds", "1", "--wait", "0s", "--scratch", &scratch];
     let (code, document) = home.json(&words);
     assert_eq!(code, 0, "{document:#}");
-    let fixture = &document["workloads"][0]["fixture"];
-    assert_eq!((&fixture["name"], &fixture["files"]), (&"walk-tree@0.001".into(), &400.into()), "{fixture}");
+    let summary = &document["workloads"][0];
+    assert_eq!((&summary["fixture"], &summary["files"]), (&"walk-tree@0.001".into(), &400.into()), "{summary}");
 }
 
 #[test]

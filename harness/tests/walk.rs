@@ -342,7 +342,7 @@ fn a_pwalk_on_the_search_path_is_a_row_and_without_one_the_row_says_where_to_get
         let list = if with { "rows" } else { "without" };
         let summary = &document["workloads"][0][list];
         let row = summary.as_array().unwrap().iter().find(|row| row["name"] == "pwalk").unwrap();
-        assert!(with || row["mend"].as_str().unwrap().contains("no registry has it"), "{row}");
+        assert!(with || row["why"].as_str().unwrap().contains("no registry has it"), "{row}");
     }
 }
 
