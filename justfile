@@ -77,6 +77,48 @@ gate: build
 gate-wall base="HEAD": build
     {{assay}} gate wall --base {{base}}
 
+# Memory, temporary files and stripes over objects from 4 KiB to 1 GiB, and where they cross: `just sweep 20 --scratch DIR`
+sweep minutes="15" *words: build
+    {{assay}} run erasure/put-temp-files erasure/put-in-memory erasure/put-stripes \
+        --on object-4k --on object-64k --on object-1m --on object-4m --on object-16m --on object-64m \
+        --on object-256m --on object-1g --budget {{minutes}}m {{words}}
+    {{assay}} crossing erasure/put-temp-files erasure/put-in-memory erasure/put-stripes
+
+# The unsafe code of the parity kernels under Miri, which takes minutes and a nightly toolchain
+miri:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    if ! cargo +nightly miri --version >/dev/null 2>&1; then
+        printf 'Miri is not here: it comes with nightly toolchains alone\n' >&2
+        printf '  do  rustup toolchain install nightly --component miri --component rust-src\n' >&2
+        exit 3
+    fi
+    export MIRIFLAGS="${MIRIFLAGS:--Zmiri-disable-isolation}"
+    # Miri has no processor that could be asked what it has.
+    export RUSTFLAGS="-C target-feature=+ssse3,+avx2,+gfni,+avx512f,+avx512bw"
+    cargo +nightly miri test --locked -p parity --test kernels
+
+# Shapes, lengths, alignments, losses and damage by chance, another seed each time, for so long: `just fuzz 60s`
+fuzz time="60s":
+    #!/usr/bin/env bash
+    set -euo pipefail
+    case "{{time}}" in
+        *[!0-9smh]* | "" | [smh]*) printf '%s is no time; write 60s, 10m or 2h\n' "{{time}}" >&2; exit 2 ;;
+        *h) limit=$(( $(tr -d h <<<"{{time}}") * 3600 )) ;;
+        *m) limit=$(( $(tr -d m <<<"{{time}}") * 60 )) ;;
+        *) limit=$(tr -d s <<<"{{time}}") ;;
+    esac
+    cargo test --release --locked -p parity -p erasure --no-run
+    SECONDS=0
+    runs=0
+    until (( SECONDS >= limit )); do
+        # What fails says by which input, and cargo's exit code is ours.
+        cargo test --release --locked -q -p parity --test kernels -- --ignored by_chance
+        cargo test --release --locked -q -p erasure --test by_chance -- --ignored by_chance
+        runs=$(( runs + 1 ))
+    done
+    printf 'nothing found in %s runs, %s s\n' "$runs" "$SECONDS"
+
 # Write what the gates hold as it is now; the commit then shows what changed
 bless: build bench-instructions
     {{assay}} gate --bless

@@ -4,6 +4,7 @@ use crate::ask::{Ask, Rounds};
 use crate::catalogue::{choose_among, peer};
 use crate::claims::{self, ClaimsArgs};
 use crate::compare::{self, CompareArgs};
+use crate::crossing::{CrossingArgs, crossing};
 use crate::export::{self, ExportArgs};
 use crate::file_system::{Kind, Wish};
 use crate::flame::show::{FlameArgs, flame};
@@ -74,6 +75,8 @@ enum Command {
     },
     /// One number of a row, run after run: did it step at once, or does it creep?
     History(HistoryArgs),
+    /// By size of object, where one row begins to be faster than another: over all runs on fixtures of one file
+    Crossing(CrossingArgs),
     /// The pages of a run for a design review, with slides, raw data and a summary for a pull request
     Report(ReportArgs),
     /// What the documents claimed, what was foretold and measured of it, and what that makes of it
@@ -273,6 +276,7 @@ fn dispatch(cli: Cli) -> Result<Said> {
         Command::Gate(arguments) => gate::gate(&arguments, telling, &command_line()),
         Command::Show { run } => list::show(run.as_deref()),
         Command::History(arguments) => history::history(&arguments),
+        Command::Crossing(arguments) => crossing(&arguments),
         Command::Report(arguments) => report::report(&arguments),
         Command::Claims(arguments) => claims::claims(&arguments),
         Command::Export(arguments) => export::export(&arguments),

@@ -141,7 +141,7 @@ fn asked(arguments: &HistoryArgs) -> Result<Asked> {
 }
 
 /// The runs that can be read. Those that cannot are named, and do not stop the others.
-fn read() -> (Vec<Run>, Vec<Value>) {
+pub(crate) fn read() -> (Vec<Run>, Vec<Value>) {
     let (mut runs, mut unreadable) = (Vec::new(), Vec::new());
     for path in record_files() {
         match record::read(&path) {

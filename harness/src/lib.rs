@@ -32,6 +32,7 @@ pub mod unfinished;
 
 pub mod clean;
 pub mod cli;
+pub mod crossing;
 pub mod doctor;
 pub mod explain;
 pub mod export;

@@ -4,6 +4,7 @@ pub mod apart;
 pub mod claims;
 pub mod comparison;
 pub mod document;
+pub mod crossing;
 pub mod export;
 pub mod gate;
 pub mod history;

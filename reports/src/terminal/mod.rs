@@ -3,6 +3,7 @@
 pub mod apart;
 pub mod claims;
 pub mod comparison;
+pub mod crossing;
 pub mod gate;
 pub mod history;
 

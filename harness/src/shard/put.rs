@@ -1,0 +1,114 @@
+//! `assay shard put`.
+
+use super::settings::Settings;
+use super::{By, HashName, PutArgs, object, open, watching};
+use crate::cli::Said;
+use crate::progress::{Progress, Telling};
+use crate::refusal::Refusal;
+use anyhow::Result;
+use erasure::format::Id;
+use erasure::place::{Places, sweep};
+use erasure::put::{Plan, Way};
+use erasure::store::within;
+use parity::Carried;
+use serde_json::json;
+use std::fs::File;
+use std::path::PathBuf;
+
+pub(super) fn put(arguments: &PutArgs, telling: Telling) -> Result<Said> {
+    let settings = Settings::read(arguments.config.as_deref())?;
+    let path = &arguments.file;
+    let reading = |why: String| Refusal::usage(format!("{}: {why}", path.display()), "name a file that can be read");
+    let file = File::open(path).map_err(|error| reading(error.to_string()))?;
+    let meta = file.metadata().map_err(|error| reading(error.to_string()))?;
+    if !meta.is_file() {
+        return Err(reading("is no file".to_owned()));
+    }
+    let own = path.file_name().and_then(|name| name.to_str());
+    let Some(name) = arguments.name.as_deref().or(own) else {
+        return Err(Refusal::usage(format!("{} has no name that is text", path.display()), "give it one with --name"));
+    };
+    let (plan, temp) = plan(arguments, &settings, meta.len())?;
+    let (store, swept) = open(&arguments.to)?;
+    let room = store.room(&plan, meta.len());
+    let plan = within(&plan, meta.len(), settings.max_memory_usage, room).map_err(|error| {
+        Refusal::usage(format!("max_memory_usage: {error:#}"), "allow more, or leave --by away: stripes take little")
+    })?;
+    if let Some(temp) = &temp {
+        sweep(temp)?;
+    }
+    let progress = Progress::begin(telling, "put");
+    let (manifest, stored) =
+        store.put(name, &file, &plan, arguments.force, None, &watching(&progress, meta.len(), name))?;
+    drop(progress);
+    let memory = room + plan.memory(&plan.object(Id([0; 16]), meta.len()));
+    let mut text = format!(
+        "{name}: {} bytes as {} data and {} parity shards; any {} of them suffice\n",
+        manifest.length, manifest.data, manifest.parity, manifest.data
+    );
+    for (index, error) in &stored.lost {
+        text += &format!("shard {index} is not stored: {error:#}\n");
+    }
+    if !stored.lost.is_empty() {
+        text += &format!("`assay shard repair {name} --from …` makes the others\n");
+    }
+    let document = json!({
+        "object": object(&manifest),
+        "not_stored": stored.lost.iter().map(|(index, error)| json!({"shard": index, "why": format!("{error:#}")})).collect::<Vec<_>>(),
+        "temp_bytes": stored.temp_bytes,
+        "memory_bytes": memory,
+        "block": plan.block,
+        "swept": swept,
+    });
+    Ok(Said::fine("assay.shard-put/1", text, document))
+}
+
+/// What was asked for, and where temporary files go, if there are any.
+fn plan(arguments: &PutArgs, settings: &Settings, length: u64) -> Result<(Plan, Option<PathBuf>)> {
+    let shards = arguments.k + arguments.m;
+    let quorum = arguments.quorum.unwrap_or(shards);
+    if quorum < arguments.k || quorum > shards {
+        let what = format!(
+            "--quorum {quorum}: with fewer than {} shards nothing comes back, and there are {shards}",
+            arguments.k
+        );
+        return Err(Refusal::usage(what, format!("choose from {} to {shards}", arguments.k)));
+    }
+    let by_memory = length <= settings.memory_threshold;
+    let mut temp = None;
+    let way = match arguments.by {
+        // One directory that is slow must not hold up the others where it may be left behind.
+        By::Stream if settings.pipeline_uploads && quorum < shards => Way::Stripes { depth: 3, writers: shards.into() },
+        By::Stream if settings.pipeline_uploads => Way::Stripes { depth: 3, writers: 1 },
+        By::Stream => Way::OneStripe,
+        By::Memory => Way::Memory { writers: 3 },
+        By::Hybrid if by_memory => Way::Memory { writers: 3 },
+        By::Temp | By::Hybrid => {
+            let places = Places { use_ramdisk: settings.use_ramdisk, named: settings.temp_directory.clone() };
+            let needed = length / u64::from(arguments.k) * u64::from(shards) + (1 << 20);
+            let dir = places
+                .find(needed)
+                .map_err(|error| Refusal::unfit(format!("{error:#}"), "name a place with ZSTORE_TEMP_DIR"))?;
+            temp = Some(dir.clone());
+            Way::Temp { dir, writers: 3, at_once: settings.pipeline_uploads }
+        }
+    };
+    let hash = match arguments.hash {
+        HashName::Blake3 => Carried::Blake3,
+        HashName::Crc32c => Carried::Crc32c,
+        HashName::Xxh3 => Carried::Xxh3,
+        HashName::Sha256 => Carried::Sha256,
+    };
+    let plan = Plan {
+        block: arguments.block,
+        hash,
+        pack: arguments.pack,
+        way,
+        spare: usize::from(shards - quorum),
+        patience: arguments.patience,
+        durable: !arguments.no_sync,
+        ..Plan::streamed(arguments.k, arguments.m)
+    };
+    plan.code().map_err(|error| Refusal::usage(format!("{error:#}"), "choose fewer shards"))?;
+    Ok((plan, temp))
+}
