@@ -66,12 +66,35 @@ gate: build
     #!/usr/bin/env bash
     set -euo pipefail
     {{assay}} gate exact
+    if [[ -e /dev/fuse && $(id -u) == 0 ]] || [[ ",${ASSAY_REQUIRE:-}," == *,fuse,* ]]; then
+        {{assay}} gate requests requests-stream
+    else
+        echo 'skipped for want of root and /dev/fuse: the gates on requests' >&2
+    fi
     if command -v valgrind >/dev/null || [[ ",${ASSAY_REQUIRE:-}," == *,valgrind,* ]]; then
         ASSAY_COUNT_ONCE=1 {{just_executable()}} bench-instructions
         {{assay}} gate instructions
     else
         echo 'skipped for want of valgrind: the gate on instructions (apt-get install valgrind)' >&2
     fi
+
+# The file system test suites pjdfstest and fsx, on tmpfs and on our mounts (needs root, /dev/fuse, libacl1-dev)
+posix:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    for suite in pjdfstest@0.2.2 fsx@0.3.2; do
+        if [[ ! -x target/tools/bin/${suite%@*} ]]; then
+            if ! cargo install "$suite" --locked --root target/tools; then
+                printf '%s could not be installed\n  do  apt-get install libacl1-dev, and: cargo install %s --locked --root target/tools\n' "$suite" "$suite" >&2
+                exit 3
+            fi
+        fi
+    done
+    cargo test --locked -p fuse --test posix -- --ignored --nocapture
+
+# Other people's programs that rows stand beside (Debian; needs root)
+peers:
+    apt-get install --yes --no-install-recommends bindfs mergerfs gocryptfs
 
 # Times of this build beside those of another revision; a slow-down is confirmed before it fails. No part of CI
 gate-wall base="HEAD": build

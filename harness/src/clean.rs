@@ -10,7 +10,8 @@ use nix::mount::{MntFlags, umount2};
 use serde_json::json;
 use std::path::PathBuf;
 
-/// Takes away mounts of ours that are still seen, and sweeps the scratch place that runs take by themselves.
+/// Takes away mounts of ours that are still seen, puts back a setting of the kernel's, and sweeps the scratch place that
+/// runs take by themselves.
 pub fn clean() -> Result<Said> {
     let mounts = mounts(&std::fs::read_to_string("/proc/self/mountinfo").context("reading the mount table")?);
     for mount in &mounts {
@@ -22,7 +23,9 @@ pub fn clean() -> Result<Said> {
     if swept {
         drop(Scratch::take(&place)?);
     }
+    let setting = fuse::switch_back()?;
     let mut lines: Vec<String> = mounts.iter().map(|mount| format!("unmounted  {}", mount.display())).collect();
+    lines.extend(setting.iter().map(|setting| format!("put back   {setting}")));
     if swept {
         lines.push(format!("swept      {}", place.display()));
     }
@@ -32,7 +35,7 @@ pub fn clean() -> Result<Said> {
     Ok(Said::fine(
         "assay.clean/1",
         lines.join("\n") + "\n",
-        json!({"unmounted": mounts, "swept": swept.then_some(place)}),
+        json!({"unmounted": mounts, "swept": swept.then_some(place), "put_back": setting}),
     ))
 }
 

@@ -38,6 +38,7 @@ use std::time::Duration;
 /// Start with `assay list`, then `assay run restore --budget 40s`, then `assay explain restore/zstd`.
 #[derive(Parser)]
 #[command(name = "assay", version, max_term_width = 100, after_help = EXITS)]
+#[expect(clippy::struct_excessive_bools, reason = "they are switches of a command line")]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -50,6 +51,10 @@ struct Cli {
     /// No progress
     #[arg(long, global = true)]
     no_progress: bool,
+    /// Turn on what this machine has switched off, as long as it is needed, and put it back: FUSE over io_uring, for
+    /// the rows `rings` (needs root). After a kill, `assay doctor --clean` puts it back
+    #[arg(long, global = true)]
+    allow_system_settings: bool,
 }
 
 const EXITS: &str = "Exit codes: 0 fine; 1 a gate failed; 2 bad arguments; 3 not decided; 4 the machine cannot do this; 5 a row crashed, hung or came \
@@ -269,6 +274,11 @@ pub fn main() -> ExitCode {
 
 fn dispatch(cli: Cli) -> Result<Said> {
     let telling = Telling::fitting(cli.quiet || cli.no_progress);
+    let measures = matches!(cli.command, Command::Run(_) | Command::Compare(_) | Command::Gate(_) | Command::Flame(_));
+    let _switched = (measures && cli.allow_system_settings).then(fuse::switch_on).transpose()?;
+    if measures && fuse::left_on() {
+        say("a killed run has left FUSE over io_uring switched on: `assay doctor --clean` puts it back");
+    }
     match cli.command {
         Command::List { workload } => list::list(workload.as_deref()),
         Command::Run(arguments) => run(arguments, telling),

@@ -75,6 +75,9 @@ fn findings() -> Vec<Finding> {
         ("zstd", "apt-get install zstd", "restore/tar-zstd"),
         ("strace", "apt-get install strace", "the test that holds foretold system calls against the kernel's"),
         ("git", "apt-get install git", "naming the commit in records, and comparing with other revisions"),
+        ("bindfs", "apt-get install bindfs", "the peer rows of fuse"),
+        ("mergerfs", "apt-get install mergerfs", "the peer rows of fuse"),
+        ("gocryptfs", "apt-get install gocryptfs", "the peer rows of fuse"),
         ("valgrind", "apt-get install valgrind", "instruction counts (just bench-instructions)"),
     ];
     for (program, mend, needed) in peers {
@@ -91,6 +94,11 @@ fn findings() -> Vec<Finding> {
     findings.push(match fuse::possible() {
         Ok(()) => finding("mounts (fuse)", true, "for the rows of fuse; nobody else sees them", ""),
         Err(absent) => finding("mounts (fuse)", false, "", format!("{absent:#}; needed for the rows of fuse")),
+    });
+    findings.push(match std::fs::read_to_string(fuse::SWITCH).as_deref().map(str::trim) {
+        Ok("Y" | "1") => finding("rings (fuse)", true, "FUSE over io_uring, for the rows `rings` of fuse", ""),
+        Ok(_) => finding("rings (fuse)", false, "", "switched off: --allow-system-settings turns it on for a run"),
+        Err(_) => finding("rings (fuse)", false, "", "this kernel has no FUSE over io_uring: Linux 6.14 or newer"),
     });
     findings.push(uring());
     findings.extend(PROBES.iter().map(instrument));

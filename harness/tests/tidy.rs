@@ -14,6 +14,7 @@ const UNSAFE: &[&str] = &[
     "workloads/technique/src/clock.rs",
     "workloads/syscalls/src/uring.rs",
     "workloads/syscalls/src/mapped.rs",
+    "workloads/fuse/src/rings/kernel.rs",
     "workloads/parity/src/simd.rs",
     "workloads/parity/src/coders/isal.rs",
     "workloads/walk/src/ring.rs",
