@@ -1,6 +1,7 @@
 //! The file system calls that a restore makes, foretold from its catalogue: a claim that is held against the kernel.
 
 use crate::catalogue::{Block, Catalogue};
+use crate::dictionary;
 use crate::knobs::{Ahead, Duplicates, Gather, Naming, Restore, Syncing};
 use crate::loose::INPUT;
 use crate::packed::{self, Unit};
@@ -28,10 +29,17 @@ pub(crate) fn calls(restore: &Restore, catalogue: &Catalogue, plan: &Plan, ready
     for (name, count) in [("openat", 2), ("statx", 1), ("read", 2), ("close", 2)] {
         calls.add(name, count);
     }
+    if restore.layout == Layout::Trained {
+        // The dictionary, read as the catalogue is; an empty one is found so by the first read.
+        let empty = std::fs::metadata(ready.store.join(dictionary::NAME)).is_ok_and(|meta| meta.len() == 0);
+        for (name, count) in [("openat", 1), ("statx", 1), ("read", if empty { 1 } else { 2 }), ("close", 1)] {
+            calls.add(name, count);
+        }
+    }
     // Each worker's ring is closed in the end.
     calls.add("close", if restore.ring.is_some() { ready.spread.workers() as u64 } else { 0 });
     let stretches = match restore.layout {
-        Layout::Loose => from_objects(restore, catalogue, plan, &mut calls),
+        Layout::Loose | Layout::Trained => from_objects(restore, catalogue, plan, &mut calls),
         Layout::Pack { .. } => from_blocks(restore, catalogue, plan, &mut calls),
         Layout::Stream => from_stream(catalogue, plan, &mut calls),
     };
@@ -67,8 +75,8 @@ fn files_own(restore: &Restore, catalogue: &Catalogue, file: u32, calls: &mut Ca
     let content = &catalogue.contents[catalogue.files[file as usize].content as usize];
     let pieces = match restore.layout {
         _ if content.len == 0 || restore.leaves_out(WRITE) => 0,
-        Layout::Loose if !restore.whole => content.len.div_ceil(restore.piece as u64),
-        Layout::Loose | Layout::Stream => 1,
+        Layout::Loose | Layout::Trained if !restore.whole => content.len.div_ceil(restore.piece as u64),
+        Layout::Loose | Layout::Trained | Layout::Stream => 1,
         Layout::Pack { block } => content.len.div_ceil(block as u64),
     };
     calls.add_all(&restore.way.calls(pieces));

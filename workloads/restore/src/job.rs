@@ -25,6 +25,8 @@ pub(crate) struct Job<'a> {
     pub(crate) catalogue: &'a Catalogue<'a>,
     pub(crate) plan: &'a Plan,
     pub(crate) target: BorrowedFd<'a>,
+    /// What contents were packed with, where that is more than a codec.
+    pub(crate) dictionary: Option<&'a [u8]>,
 }
 
 impl<'a> Job<'a> {

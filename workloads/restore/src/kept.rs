@@ -3,6 +3,7 @@
 
 use crate::catalogue::{Block, Catalogue, Content};
 use crate::choose::{Chosen, Tried, choose};
+use crate::dictionary;
 use crate::knobs::Restore;
 use crate::schedule::Plan;
 use crate::store::{CATALOGUE, Form, Layout, PACK};
@@ -142,7 +143,7 @@ impl Store {
     pub fn verify(&self, watch: &Watch) -> Result<Vec<Damage>> {
         let catalogue = self.catalogue();
         let found: Vec<(usize, String)> = match self.form.layout {
-            Layout::Loose => self.verify_objects(&catalogue, watch)?,
+            Layout::Loose | Layout::Trained => self.verify_objects(&catalogue, watch)?,
             Layout::Pack { .. } | Layout::Stream => self.verify_pack(&catalogue, watch)?,
         };
         let mut damages = Vec::new();
@@ -157,8 +158,9 @@ impl Store {
 
     fn verify_objects(&self, catalogue: &Catalogue, watch: &Watch) -> Result<Vec<(usize, String)>> {
         let each = catalogue.contents.par_iter().enumerate();
+        let dictionary = dictionary::read(self.form.layout, &self.path)?;
         let held = each.map_init(
-            || self.decoder(),
+            || self.decoder(dictionary.as_deref()),
             |decoder, (at, content)| {
                 let decoder = decoder.as_mut().map_err(|error| anyhow::anyhow!("{error:#}"))?;
                 let path = self.path.join(content.object());
@@ -181,7 +183,7 @@ impl Store {
         let runs: Vec<&[Content]> = catalogue.contents.chunk_by(|a, b| a.block == b.block).collect();
         let starts: Vec<usize> = runs.iter().scan(0, |at, run| Some(std::mem::replace(at, *at + run.len()))).collect();
         let held = starts.par_iter().zip(&runs).map_init(
-            || self.decoder(),
+            || self.decoder(None),
             |decoder, (start, run)| {
                 let decoder = decoder.as_mut().map_err(|error| anyhow::anyhow!("{error:#}"))?;
                 let plain = blocks_of(catalogue, run).try_fold(Vec::new(), |mut plain, block| {
@@ -215,9 +217,9 @@ impl Store {
         Ok(())
     }
 
-    fn decoder(&self) -> Result<Decoder> {
+    fn decoder(&self, dictionary: Option<&[u8]>) -> Result<Decoder> {
         let decoding = Decoding { codec: self.form.codec, engine: Engine::ZlibRs, context: Life::Reused };
-        decoding.decoder(None)
+        decoding.decoder(dictionary)
     }
 
     fn catalogue(&self) -> Catalogue<'_> {

@@ -15,14 +15,14 @@ use std::path::Path;
 pub(crate) fn unpacked(restore: &Restore, store: &Path) -> Result<Vec<Vec<u8>>> {
     let bytes = fs::read(store.join(CATALOGUE)).context("reading the catalogue")?;
     let catalogue = Catalogue::from_bytes(&bytes)?;
-    let mut decoder = restore.decoding().decoder(None)?;
+    let mut decoder = restore.decoding().decoder(crate::dictionary::read(restore.layout, store)?.as_deref())?;
     let mut unpack = |packed: &[u8], len: u64| {
         let mut plain = vec![0; usize::try_from(len).context("it fits in memory")?];
         decoder.decode(packed, &mut plain)?;
         Ok(plain)
     };
     match restore.layout {
-        Layout::Loose => {
+        Layout::Loose | Layout::Trained => {
             let object = |content: &crate::catalogue::Content| {
                 let path = store.join(content.object());
                 fs::read(&path).with_context(|| format!("reading {}", path.display()))

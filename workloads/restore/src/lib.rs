@@ -13,6 +13,7 @@
 mod ahead;
 mod catalogue;
 mod choose;
+mod dictionary;
 mod directories;
 mod duplicates;
 mod floor;
@@ -326,6 +327,11 @@ pub static WORKLOAD: Workload = Workload {
             "best-symlinks",
             &Restore { duplicates: Duplicates::Symlinked, ..PACK },
             "the best with duplicates as symbolic links",
+        ),
+        variant(
+            "best-loose-dictionary",
+            &Restore { layout: Layout::Trained, ..BLAKE3 },
+            "the best from loose objects packed with a dictionary trained on the small ones",
         ),
         variant(
             "stream",

@@ -73,7 +73,7 @@ fn restore_with(job: &Job, prefetch: Option<&Prefetch>, lap: &mut Lap) -> Result
 impl<'a> Worker<'a> {
     fn new(job: &Job, source: &'a Source) -> Result<Worker<'a>> {
         Ok(Worker {
-            decoder: job.restore.decoding().decoder(None)?,
+            decoder: job.restore.decoding().decoder(job.dictionary)?,
             tap: source.tap(),
             hold: Hold::default(),
             input: vec![0; INPUT],

@@ -54,7 +54,7 @@ impl Format {
         match self {
             Format::Erofs => ("erofs", "erofs.img", &["mkfs.erofs", "--quiet"], "apt-get install erofs-utils"),
             Format::ErofsLz4 => {
-                ("erofs", "erofs-lz4.img", &["mkfs.erofs", "--quiet", "-zlz4hc"], "apt-get install erofs-utils")
+                ("erofs", "erofs-lz4.img", &["mkfs.erofs", "--quiet", "-zlz4"], "apt-get install erofs-utils")
             }
             Format::Squashfs => ("squashfs", "squashfs.img", &["mksquashfs"], "apt-get install squashfs-tools"),
         }

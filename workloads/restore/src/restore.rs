@@ -7,7 +7,7 @@ use crate::knobs::{Ahead, Duplicates, Restore, Syncing};
 use crate::schedule::Plan;
 use crate::store::{CATALOGUE as NAME, Layout};
 use crate::watch::Watch;
-use crate::{duplicates, left_out, loose, packed, stream, sync};
+use crate::{dictionary, duplicates, left_out, loose, packed, stream, sync};
 use anyhow::{Context, Result, ensure};
 use batching::{Directories, Spread};
 use rustix::fs::CWD;
@@ -65,23 +65,25 @@ impl Restore {
             .with_context(|| format!("the catalogue {} cannot be used", ready.store.join(NAME).display()))?;
         self.check_form(&catalogue)?;
         let plan = Plan::of(&catalogue, self.duplicates);
+        let dictionary = dictionary::read(self.layout, &ready.store)?;
         let target = open_directory(CWD, &ready.target)?;
         lap.mark(CATALOGUE);
-        let job = Job { restore: self, ready, catalogue: &catalogue, plan: &plan, target: target.as_fd() };
+        let (catalogue, plan, target) = (&catalogue, &plan, target.as_fd());
+        let job = Job { restore: self, ready, catalogue, plan, target, dictionary: dictionary.as_deref() };
         if self.directories == Directories::UpFront {
-            make_all(&catalogue, job.target, lap)?;
+            make_all(catalogue, target, lap)?;
         }
         self.write_files(&job, lap)?;
         duplicates::make(&job, lap)?;
-        finish(&catalogue, self.directories, job.target, lap)?;
-        make_links(&catalogue, job.target, lap)?;
+        finish(catalogue, self.directories, target, lap)?;
+        make_links(catalogue, target, lap)?;
         sync::finish(&job, lap)
     }
 
     /// Writes the files of a plan, wherever their contents lie.
     pub(crate) fn write_files(&self, job: &Job, lap: &mut Lap) -> Result<()> {
         match self.layout {
-            Layout::Loose => loose::restore(job, lap),
+            Layout::Loose | Layout::Trained => loose::restore(job, lap),
             Layout::Pack { .. } => packed::restore(job, lap),
             Layout::Stream => stream::restore(job, lap),
         }

@@ -1,6 +1,7 @@
 //! Stores: a tree, packed. Either each content is an object of its own, or contents stand in the blocks of one pack.
 
 use crate::catalogue::{Block, Catalogue, Content, Directory, File, Link, object};
+use crate::dictionary;
 use crate::watch::Watch;
 use anyhow::{Context, Result, bail};
 use codecs::{Codec, Digest, Hash};
@@ -17,6 +18,8 @@ use std::path::Path;
 pub enum Layout {
     /// Each content is a packed object of its own, named by its hash.
     Loose,
+    /// The same, packed with a dictionary that was trained on the small ones.
+    Trained,
     /// Contents stand side by side in blocks of so many bytes, each packed by itself, all in one file.
     Pack {
         /// The plain size of a block.
@@ -46,6 +49,7 @@ impl Form {
     pub fn named(name: &str) -> Option<Form> {
         let (layout, rest) = match name.split_once('-')? {
             ("loose", rest) => (Layout::Loose, rest),
+            ("trained", rest) => (Layout::Trained, rest),
             ("stream", rest) => (Layout::Stream, rest),
             ("pack", rest) => {
                 let (size, rest) = rest.split_once('-')?;
@@ -69,6 +73,7 @@ impl std::fmt::Display for Form {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.layout {
             Layout::Loose => write!(f, "loose-{}-{}", self.codec.name(), self.hash.name()),
+            Layout::Trained => write!(f, "trained-{}-{}", self.codec.name(), self.hash.name()),
             Layout::Stream => write!(f, "stream-{}-{}", self.codec.name(), self.hash.name()),
             Layout::Pack { block } => {
                 let unit = if block % 1024 == 0 { format!("{}k", block >> 10) } else { format!("{block}b") };
@@ -99,7 +104,12 @@ impl Form {
         let (mut contents, files) = contents_of(self.hash, source, &tree)?;
         let mut blocks = Vec::new();
         match self.layout {
-            Layout::Loose => self.write_objects(source, store, &tree, &files, &mut contents)?,
+            Layout::Loose => self.write_objects(source, store, &tree, &files, &mut contents, None)?,
+            Layout::Trained => {
+                let lengths: Vec<u64> = files.iter().map(|content| contents[*content as usize].len).collect();
+                let trained = dictionary::train(source, &tree, &lengths, store)?;
+                self.write_objects(source, store, &tree, &files, &mut contents, trained.as_deref())?;
+            }
             Layout::Pack { block } => {
                 blocks = self.write_pack(source, store, &tree, &files, &mut contents, block, block)?;
             }
@@ -124,6 +134,7 @@ impl Form {
         tree: &Tree,
         files: &[u32],
         contents: &mut [Content],
+        dictionary: Option<&[u8]>,
     ) -> Result<()> {
         for top in 0..=255u8 {
             let dir = store.join(format!("objects/{top:02x}"));
@@ -134,7 +145,7 @@ impl Form {
             .par_iter()
             .zip(contents.par_iter())
             .map_init(
-                || self.codec.packer(None),
+                || self.codec.packer(dictionary),
                 |packer, (file, content)| {
                     let packer = packer.as_mut().map_err(|error| anyhow::anyhow!("{error:#}"))?;
                     let bytes = packer.pack(&source.read(&tree.files[*file].0.path)?)?;

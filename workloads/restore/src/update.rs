@@ -5,6 +5,7 @@
 //! at, made and removed below a directory that is held open.
 
 use crate::catalogue::Catalogue;
+use crate::dictionary;
 use crate::directories::{open_beneath, open_directory};
 use crate::job::{Job, times};
 use crate::knobs::{Duplicates, Naming, Restore};
@@ -94,14 +95,17 @@ impl Update<'_> {
         to_write.sort_unstable();
         changes.restored = to_write.len() as u64;
         let plan = Plan::to_write(to_write);
-        let job = Job { restore: self.restore, ready, catalogue: &catalogue, plan: &plan, target: target.as_fd() };
+        let dictionary = dictionary::read(self.restore.layout, &ready.store)?;
+        let (dictionary, catalogue) = (dictionary.as_deref(), &catalogue);
+        let target = target.as_fd();
+        let job = Job { restore: self.restore, ready, catalogue, plan: &plan, target, dictionary };
         if !plan.written.is_empty() {
             self.restore.write_files(&job, lap)?;
         }
         // From the leaves up: a directory that its owner may not enter would hide those below it.
         for (directory, mode) in catalogue.directories.iter().zip(modes).skip(1).rev() {
             if directory.mode != mode {
-                let opened = open_beneath(target.as_fd(), directory.path())?;
+                let opened = open_beneath(target, directory.path())?;
                 fchmod(&opened, Mode::from_raw_mode(directory.mode))
                     .with_context(|| format!("setting the mode of {}", directory.path().display()))?;
                 lap.mark(CHMOD);

@@ -9,11 +9,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use technique::tree;
 
-const FORMS: [Form; 5] = [
+const FORMS: [Form; 6] = [
     Form { layout: Layout::Loose, codec: Codec::Gzip { level: 6 }, hash: Hash::Sha256 },
     Form { layout: Layout::Loose, codec: Codec::Plain, hash: Hash::Blake3 },
     Form { layout: Layout::Pack { block: 1000 }, codec: Codec::Zstd { level: 3 }, hash: Hash::Blake3 },
     Form { layout: Layout::Pack { block: 256 << 10 }, codec: Codec::Zstd { level: 3 }, hash: Hash::Blake3 },
+    Form { layout: Layout::Trained, codec: Codec::Zstd { level: 3 }, hash: Hash::Blake3 },
     Form { layout: Layout::Stream, codec: Codec::Gzip { level: 6 }, hash: Hash::Blake3 },
 ];
 

@@ -98,6 +98,31 @@ fn duplicates_become_links_within_the_tree() {
     assert_eq!(fs::read(moved.join("pkg1/sub/f25.py")).unwrap(), "the same\n".repeat(300).into_bytes());
 }
 
+/// Many small files that have much in common: what they share is kept once.
+#[test]
+fn a_dictionary_makes_small_objects_smaller() {
+    let dir = tempfile::tempdir().unwrap();
+    let source = dir.path().join("source");
+    fs::create_dir(&source).unwrap();
+    for at in 0..2000 {
+        let lines: Vec<String> = (0..20).map(|line| format!("def step_{}(self, path={at}):", line * at % 97)).collect();
+        let words = lines.join("\n");
+        fs::write(source.join(format!("f{at}.py")), words).unwrap();
+    }
+    let packed = |form: &str| {
+        let store = dir.path().join(form);
+        let form = restore::Form::named(form).unwrap();
+        restore::Store::pack(form, &source, &store, &restore::Watch::default()).unwrap().tally().packed
+    };
+    let (without, with) = (packed("loose-zstd-3-blake3"), packed("trained-zstd-3-blake3"));
+    assert!(with * 10 < without * 9, "{with} and {without}");
+    assert!(fs::metadata(dir.path().join("trained-zstd-3-blake3/dictionary")).unwrap().len() > 1000);
+    let target = dir.path().join("target");
+    fs::create_dir(&target).unwrap();
+    let site = Site::new(source, target, dir.path().join("kept"), Tally::default());
+    run("best-loose-dictionary", &site, |_| ()).unwrap();
+}
+
 #[test]
 fn what_was_staged_in_memory_is_gone() {
     let dir = tempfile::tempdir().unwrap();
