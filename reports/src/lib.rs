@@ -3,8 +3,8 @@
 pub mod apart;
 pub mod claims;
 pub mod comparison;
-pub mod document;
 pub mod crossing;
+pub mod document;
 pub mod export;
 pub mod gate;
 pub mod history;
