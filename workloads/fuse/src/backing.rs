@@ -41,10 +41,11 @@ impl Backing {
 }
 
 impl Backing {
-    /// When the file was read and written last, if it has been used.
+    /// When the file was read and written last, if anything was written. Of an empty one its node knows better: it was
+    /// there before its file was.
     pub(crate) fn times(&self, ino: Ino) -> Option<(SystemTime, SystemTime)> {
         let file = lock(&self.open).get(&ino).cloned()?;
-        let meta = file.metadata().ok()?;
+        let meta = file.metadata().ok().filter(|meta| meta.len() > 0)?;
         Some((meta.accessed().ok()?, meta.modified().ok()?))
     }
 
