@@ -6,7 +6,7 @@ use crate::progress::{Progress, Telling};
 use crate::refusal::Refusal;
 use crate::say::say;
 use anyhow::{Context, Result, ensure};
-use fixtures::{Fixture, Recipe, Tally};
+use fixtures::{Fixture, Recipe, Tally, Unmade};
 use reports::table::{Align, Table};
 use serde_json::json;
 use std::fs::OpenOptions;
@@ -17,10 +17,11 @@ use std::path::Path;
 pub fn ready(name: &str, telling: Telling) -> Result<Fixture> {
     let recipe = recipe(name)?;
     let progress = Progress::begin(telling, "fixture");
-    let fixture = fixtures::cached(&recipe, &home::fixtures(), &|made| {
+    let made = fixtures::cached(&recipe, &home::fixtures(), &|made| {
         let words = format!("{} {}/{} files", recipe.name, made.files_done, made.files);
         progress.at(made.bytes_done, made.bytes, &words);
-    })?;
+    });
+    let fixture = made.map_err(unmade)?;
     if let Some(note) = &fixture.note {
         say(&format!("note: {note}"));
     }
@@ -35,9 +36,22 @@ pub fn make_at(fixture: &Fixture, name: &str, dir: &Path, telling: Telling) -> R
     let made = fixtures::make(&recipe, dir, &|made| {
         let words = format!("{} {}/{} files", recipe.name, made.files_done, made.files);
         progress.at(made.bytes_done, made.bytes, &words);
-    })?;
+    });
+    let made = made.map_err(unmade)?;
     ensure!(made.digest == fixture.digest, "the recipe {name} was changed while it was made");
     Ok(Fixture { dir: dir.to_owned(), note: None, ..fixture.clone() })
+}
+
+/// The exit code that says why a fixture could not be made.
+fn unmade(error: anyhow::Error) -> anyhow::Error {
+    let told = format!("{error:#}");
+    match error.downcast_ref::<Unmade>() {
+        Some(Unmade::NoRoom { .. }) => {
+            Refusal::unfit(told, "make room, choose a smaller fixture with --on, or name another home: ASSAY_HOME=DIR")
+        }
+        Some(Unmade::OtherBytes { .. }) => Refusal::data(told, "correct the recipe's `digest`, or report it"),
+        None => error,
+    }
 }
 
 /// Holds a made tree against its digest: every row would agree with a damaged source, and no test would notice.
