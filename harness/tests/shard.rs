@@ -88,6 +88,21 @@ fn a_file_goes_and_comes_back_with_two_shards_lost() {
     ends(&shards.run(&["get", "other", "--out", "none"], "--from"), 6, "no object");
 }
 
+/// Killed right before it takes another file's name, a get leaves one of its own; the next sweeps it, and nothing else.
+#[test]
+fn what_a_killed_get_left_beside_its_file_is_swept() {
+    let shards = Shards::new(b"photo");
+    ends(&shards.put(&[]), 0, "photo.raw");
+    let names = [".back.assay-unfinished-99", ".other.assay-unfinished-99", ".back.assay-unfinished-mine", "back"];
+    for name in names {
+        fs::write(shards.home.path(name), "left").unwrap();
+    }
+    ends(&shards.run(&["get", "photo.raw", "--out", "back", "--force"], "--from"), 0, "5 bytes");
+    let there = names.map(|name| shards.home.path(name).exists());
+    assert_eq!(there, [false, true, true, true]);
+    assert_eq!(fs::read(shards.home.path("back")).unwrap(), b"photo");
+}
+
 #[test]
 fn every_way_and_setting_stores_the_same() {
     let shards = Shards::new(&bytes());

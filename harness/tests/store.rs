@@ -190,3 +190,31 @@ fn a_stop_leaves_nothing_and_a_kill_only_what_is_marked() {
     assert_eq!(home.json(&["store", "restore", &store, &target]).0, 0);
     assert_eq!(names(home.dir.path()), ["back", "home", "store", "tree"]);
 }
+
+/// Two restores into one place at once: one brings all of it back, the other says who was there first.
+#[test]
+fn two_restores_into_one_place_do_not_meet() {
+    let home = Home::new();
+    tree(&home.path("tree"), 3000, 500);
+    let path = |name: &str| home.path(name).to_str().unwrap().to_owned();
+    let store = path("store");
+    assert_eq!(home.json(&["store", "pack", &path("tree"), "-o", &store, "--for", "gzip"]).0, 0);
+    fs::create_dir(home.path("empty")).unwrap();
+    for target in [path("new"), path("empty")] {
+        let restore = || {
+            let mut command = home.assay();
+            command.args(["store", "restore", &store, &target, "--quiet"]).stdout(Stdio::null()).stderr(Stdio::piped());
+            command.spawn().unwrap()
+        };
+        let both = [restore(), restore()].map(|child| child.wait_with_output().unwrap());
+        let mut codes: Vec<i32> = both.iter().map(|output| output.status.code().unwrap()).collect();
+        codes.sort_unstable();
+        assert_eq!(codes, [0, 2], "{}{}", text(&both[0].stderr), text(&both[1].stderr));
+        let told = text(&both[0].stderr) + &text(&both[1].stderr);
+        let clear = ["is being made by another run", "exists, and nothing", "is not empty, and nothing"];
+        assert!(clear.iter().any(|words| told.contains(words)), "{told}");
+        let (was, _) = fixtures::tree::digest(&home.path("tree")).unwrap();
+        assert_eq!(was, fixtures::tree::digest(Path::new(&target)).unwrap().0);
+    }
+    assert_eq!(names(home.dir.path()), ["empty", "home", "new", "store", "tree"]);
+}
