@@ -85,6 +85,14 @@ fn findings() -> Vec<Finding> {
         let bad = format!("{mend}; needed for {needed}");
         findings.push(finding(program, find_program(program).is_some(), good, bad));
     }
+    let others = ["pigz", "bsdtar", "unsquashfs", "unzip", "restic", "borg", "casync", "ostree", "uv", "pnpm"];
+    let lacking: Vec<&str> = others.into_iter().filter(|program| find_program(program).is_none()).collect();
+    findings.push(finding(
+        "peers of restore",
+        lacking.is_empty(),
+        format!("{}; they run with --all, or where they are named", others.join(", ")),
+        format!("just peers; not here: {}", lacking.join(", ")),
+    ));
     findings.push(finding(
         "pressure",
         Path::new("/proc/pressure/cpu").exists(),

@@ -248,12 +248,14 @@ pub fn let_threads_sleep() -> Result<()> {
     Ok(())
 }
 
+/// Links are not followed: what they point to is warmed where it lies, or lies nowhere.
 fn read_all(path: &Path) -> Result<()> {
-    if path.is_dir() {
+    let kind = path.symlink_metadata()?.file_type();
+    if kind.is_dir() {
         for entry in std::fs::read_dir(path)? {
             read_all(&entry?.path())?;
         }
-    } else {
+    } else if kind.is_file() {
         let mut file = std::fs::File::open(path)?;
         let mut buffer = vec![0; 256 << 10];
         while std::io::Read::read(&mut file, &mut buffer)? > 0 {}

@@ -27,6 +27,7 @@ mod mounted;
 mod outcome;
 mod over;
 mod packed;
+mod peers;
 mod restore;
 mod schedule;
 mod store;
@@ -402,6 +403,21 @@ pub static WORKLOAD: Workload = Workload {
         variant("tar-zstd", &TAR_ZSTD, "a peer: GNU tar from one zstd stream; verifies no hash"),
         variant("tar-gzip", &TAR_GZIP, "a peer: GNU tar from one gzip stream; verifies no hash"),
         variant("tar", &TAR_PLAIN, "a peer: GNU tar, nothing packed"),
+        variant("tar-pigz", &peers::TAR_PIGZ, "a peer: GNU tar and pigz, one gzip stream; verifies no hash").aside(),
+        variant("bsdtar", &peers::BSDTAR, "a peer: bsdtar from one zstd stream; verifies no hash").aside(),
+        variant("cp", &peers::CP, "a peer: cp -a of an unpacked tree; verifies nothing").aside(),
+        variant("cp-hardlinks", &peers::CP_LINKS, "a peer: cp -al; to write to a file changes its source").aside(),
+        variant("cp-reflinks", &peers::CP_CLONES, "a peer: cp --reflink, blocks shared until written to").aside(),
+        variant("unsquashfs", &peers::UNSQUASHFS, "a peer: unsquashfs of zstd blocks; verifies no hash").aside(),
+        variant("unzip", &peers::UNZIP, "a peer: unzip; holds CRC-32s, but leaves a damaged file there").aside(),
+        variant("restic", &peers::RESTIC, "a peer: restic, packed and encrypted chunks; verifies SHA-256").aside(),
+        variant("borg", &peers::BORG, "a peer: borg, packed chunks, zstd; verifies SHA-256").aside(),
+        variant("casync", &peers::CASYNC, "a peer: casync, a file for each chunk; verifies SHA-512/256").aside(),
+        variant("ostree", &peers::OSTREE, "a peer: ostree, a file for each content; every time becomes 0").aside(),
+        variant("git-checkout", &peers::GIT, "a peer: git from one packfile; knows only the executable bit").aside(),
+        variant("uv-copies", &peers::UV_COPIES, "a peer: uv from a warm cache, files copied; no hash").aside(),
+        variant("uv-hardlinks", &peers::UV_LINKS, "a peer: uv from a warm cache, files linked; no hash").aside(),
+        variant("pnpm", &peers::PNPM, "a peer: pnpm from a warm store, files linked; no hash").aside(),
         stub(
             "gzip-no-decode",
             &Restore { without: Some(DECODE), ..GZIP },

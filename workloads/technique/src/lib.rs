@@ -25,7 +25,7 @@ pub use lap::{Lap, PhaseTime, Times};
 pub use outcome::Outcome;
 pub use peer::Peer;
 pub use phase::Phase;
-pub use promise::{Promise, Promises};
+pub use promise::{Concession, Promise, Promises};
 pub use site::Site;
 pub use trace::Trace;
 

@@ -1,6 +1,6 @@
 //! Outcomes: what a run left behind, as facts. One yardstick for every row, a peer's included.
 
-use crate::promise::{Promise, Promises};
+use crate::promise::{Concession, Promise, Promises};
 use std::collections::BTreeMap;
 
 /// What a run left behind, fact by fact.
@@ -27,18 +27,45 @@ pub struct Outcome {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Fact {
     says: String,
-    held_by: Option<Promise>,
+    held: Held,
+}
+
+/// Which rows are held to a fact.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Held {
+    All,
+    WhoPromise(Promise),
+    UnlessGivenUp(Concession),
+}
+
+impl Held {
+    fn by(self, promises: Promises) -> bool {
+        match self {
+            Held::All => true,
+            Held::WhoPromise(promise) => promises.has(promise),
+            Held::UnlessGivenUp(concession) => !promises.gives_up(concession),
+        }
+    }
 }
 
 impl Outcome {
     /// States a fact that every row is held to; no aspect is what the item itself is.
     pub fn state(&mut self, item: &[u8], aspect: &'static str, says: impl Into<String>) {
-        self.facts.insert((item.to_vec(), aspect), Fact { says: says.into(), held_by: None });
+        self.add(item, aspect, says.into(), Held::All);
     }
 
     /// States a fact that only those rows are held to who make this promise.
     pub fn state_if(&mut self, promise: Promise, item: &[u8], aspect: &'static str, says: impl Into<String>) {
-        self.facts.insert((item.to_vec(), aspect), Fact { says: says.into(), held_by: Some(promise) });
+        self.add(item, aspect, says.into(), Held::WhoPromise(promise));
+    }
+
+    /// States a fact that those rows are not held to who say that they give it up.
+    pub fn state_unless(&mut self, given_up: Concession, item: &[u8], aspect: &'static str, says: impl Into<String>) {
+        self.add(item, aspect, says.into(), Held::UnlessGivenUp(given_up));
+    }
+
+    fn add(&mut self, item: &[u8], aspect: &'static str, says: String, held: Held) {
+        self.facts.insert((item.to_vec(), aspect), Fact { says, held });
     }
 
     /// How many facts there are.
@@ -84,7 +111,7 @@ impl Outcome {
     }
 
     fn held(&self, promises: Promises) -> impl Iterator<Item = (&(Vec<u8>, &'static str), &Fact)> {
-        self.facts.iter().filter(move |(_, fact)| fact.held_by.is_none_or(|promise| promises.has(promise)))
+        self.facts.iter().filter(move |(_, fact)| fact.held.by(promises))
     }
 }
 
@@ -132,5 +159,18 @@ mod tests {
         assert_eq!(kept.digest(Promises::NONE), lost.digest(Promises::NONE));
         let times = Promises::NONE.with(Promise::TimesKept);
         assert_ne!(kept.digest(times), lost.digest(times));
+    }
+
+    #[test]
+    fn what_a_row_gives_up_it_is_not_held_to() {
+        let outcome = |mode: &str| {
+            let mut outcome = outcome(&[("a", "file")]);
+            outcome.state_unless(Concession::Modes, b"a", "mode", mode);
+            outcome
+        };
+        let (expected, got) = (outcome("644"), outcome("600"));
+        assert_eq!(expected.differences(&got, Promises::NONE), ["a: mode is 600, should be 644"]);
+        assert!(expected.differences(&got, Promises::NONE.but(Concession::Modes)).is_empty());
+        assert_eq!(expected.differences(&got, Promises::NONE.but(Concession::Kinds)).len(), 1);
     }
 }

@@ -50,20 +50,35 @@ impl Technique for Peer {
     }
 }
 
-/// Where the search path has that program.
+/// Where the search path has that program, or else the place into which `just peers` puts some.
 pub fn find_program(name: &str) -> Option<PathBuf> {
-    std::env::split_paths(&std::env::var_os("PATH")?).map(|dir| dir.join(name)).find(|path| path.is_file())
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).map(|dir| dir.join(name)).find(|path| path.is_file()).or_else(|| tool(name))
 }
 
-fn parse(command: &str, site: &Site, kept: &Path) -> Result<Command> {
+/// `tools/bin` in the build directory that this program lies in.
+fn tool(name: &str) -> Option<PathBuf> {
+    // target/debug/deps/TEST is the deepest that a program of ours lies.
+    const DEEPEST: usize = 4;
+    let own = std::env::current_exe().ok()?;
+    own.ancestors().take(DEEPEST).map(|dir| dir.join("tools/bin").join(name)).find(|path| path.is_file())
+}
+
+/// A command in words, with the site's paths put in.
+pub fn parse(command: &str, site: &Site, kept: &Path) -> Result<Command> {
     let mut words = command.split_whitespace().map(|word| fill(word, site, kept));
     let program = words.next().context("a peer's command is empty")?;
-    let mut command = Command::new(program);
+    // What the search path has keeps its bare name, so that it finds its own like from a shell.
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let on_path = std::env::split_paths(&path).any(|dir| dir.join(&program).is_file());
+    let elsewhere = if on_path { None } else { program.to_str().and_then(tool) };
+    let mut command = Command::new(elsewhere.map_or(program, OsString::from));
     command.args(words).stdin(Stdio::null()).stdout(Stdio::null());
     Ok(command)
 }
 
-fn fill(word: &str, site: &Site, kept: &Path) -> OsString {
+/// A word with the site's paths put in.
+pub fn fill(word: &str, site: &Site, kept: &Path) -> OsString {
     let mut filled = OsString::new();
     let mut rest = word;
     while let Some(at) = rest.find('{') {
@@ -82,7 +97,8 @@ fn fill(word: &str, site: &Site, kept: &Path) -> OsString {
     filled
 }
 
-fn run(command: &mut Command) -> Result<()> {
+/// Runs a command to its end; that it fails is an error.
+pub fn run(command: &mut Command) -> Result<()> {
     let status = command.status().with_context(|| format!("starting {}", command.get_program().display()))?;
     if !status.success() {
         bail!("{} ended with {status}", command.get_program().display());

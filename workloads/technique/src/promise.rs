@@ -68,6 +68,12 @@ impl Promise {
         Promise::Killable,
     ];
 
+    /// The promise of that name, or of the first word of it: `times` is `times kept`.
+    pub fn named(name: &str) -> Option<Promise> {
+        let first = |one: &Promise| one.name().split(' ').next().unwrap_or("");
+        Promise::ALL.into_iter().find(|one| one.name() == name || first(one) == name)
+    }
+
     /// The word that tables print.
     pub fn name(self) -> &'static str {
         match self {
@@ -94,16 +100,40 @@ impl Promise {
     }
 }
 
-/// A set of promises.
+/// Something that every row brings back, unless it says that it does not: only other people's programs say so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Concession {
+    /// Permissions are not those of the source.
+    Modes = 1 << 8,
+    /// Files come back, and the directories that hold some; links and empty directories do not.
+    Kinds = 1 << 9,
+}
+
+impl Concession {
+    /// Every concession.
+    pub const ALL: [Concession; 2] = [Concession::Modes, Concession::Kinds];
+
+    /// The words that tables print.
+    pub fn name(self) -> &'static str {
+        match self {
+            Concession::Modes => "no modes",
+            Concession::Kinds => "files only",
+        }
+    }
+}
+
+/// A set of promises, and what is given up besides.
 ///
 /// ```
-/// use technique::{Promise, Promises};
+/// use technique::{Concession, Promise, Promises};
 /// let kept = Promises::NONE.with(Promise::Verified).with(Promise::TimesKept);
 /// assert!(kept.has(Promise::Verified) && !kept.has(Promise::Atomic));
 /// assert_eq!(kept.to_string(), "verified, times kept");
+/// assert_eq!(kept.but(Concession::Modes).to_string(), "verified, times kept; no modes");
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Promises(u32);
+pub struct Promises(u16);
 
 impl Promises {
     /// No promise at all.
@@ -113,6 +143,7 @@ impl Promises {
     #[must_use]
     pub const fn with(self, promise: Promise) -> Promises {
         Promises(self.0 | promise as u32)
+        Promises(self.0 | promise as u16)
     }
 
     /// These and all of those.
@@ -125,14 +156,27 @@ impl Promises {
     #[must_use]
     pub const fn without(self, promise: Promise) -> Promises {
         Promises(self.0 & !(promise as u32))
+        Promises(self.0 & !(promise as u16))
     }
 
     /// Whether this one is among them.
     pub const fn has(self, promise: Promise) -> bool {
         self.0 & promise as u32 != 0
+        self.0 & promise as u16 != 0
     }
 
-    /// They, one by one.
+    /// These, and something given up.
+    #[must_use]
+    pub const fn but(self, given_up: Concession) -> Promises {
+        Promises(self.0 | given_up as u16)
+    }
+
+    /// Whether this is given up.
+    pub const fn gives_up(self, concession: Concession) -> bool {
+        self.0 & concession as u16 != 0
+    }
+
+    /// The promises, one by one.
     pub fn iter(self) -> impl Iterator<Item = Promise> {
         Promise::ALL.into_iter().filter(move |promise| self.has(*promise))
     }
@@ -142,7 +186,11 @@ impl std::fmt::Display for Promises {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let names: Vec<&str> = self.iter().map(Promise::name).collect();
         f.write_str(if names.is_empty() { "none" } else { "" })?;
-        f.write_str(&names.join(", "))
+        f.write_str(&names.join(", "))?;
+        let given_up: Vec<&str> =
+            Concession::ALL.into_iter().filter(|one| self.gives_up(*one)).map(Concession::name).collect();
+        f.write_str(if given_up.is_empty() { "" } else { "; " })?;
+        f.write_str(&given_up.join(", "))
     }
 }
 

@@ -1,25 +1,39 @@
 //! The yardstick of all workloads that fill a directory: paths, types, modes, link targets, times and bytes.
 
-use crate::{Outcome, Promise};
+use crate::{Concession, Outcome, Promise};
 use anyhow::Result;
 use fixtures::tree::{Kind, hashed, scan};
+use std::collections::HashSet;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 /// What stands in a directory, as facts. Modification times are those of files: a directory's own changes with
 /// every name made in it, and only some tools put it back. Times and shared inodes are held against those rows
-/// alone that promise to keep them.
+/// alone that promise to keep them; modes, links and empty directories against all that do not give them up.
 pub fn outcome(root: &Path) -> Result<Outcome> {
     let mut outcome = Outcome::default();
-    for (entry, hash) in hashed(root, scan(root)?)? {
+    let entries = scan(root)?;
+    let files = entries.iter().filter(|entry| matches!(entry.kind, Kind::File { .. }));
+    let hold_files: HashSet<_> = files.flat_map(|entry| entry.path.ancestors().skip(1)).map(Path::to_owned).collect();
+    for (entry, hash) in hashed(root, entries)? {
         let path = entry.path.as_os_str().as_bytes();
+        let mode = format!("{:o}", entry.mode);
         match &entry.kind {
-            Kind::Directory => outcome.state(path, "", format!("directory {:o}", entry.mode)),
-            Kind::Symlink { to } => outcome.state(path, "", format!("link to {}", to.display())),
+            Kind::Directory if hold_files.contains(&entry.path) => {
+                outcome.state(path, "", "directory");
+                outcome.state_unless(Concession::Modes, path, "mode", mode);
+            }
+            Kind::Directory => {
+                outcome.state_unless(Concession::Kinds, path, "", format!("empty directory {mode}"));
+            }
+            Kind::Symlink { to } => {
+                outcome.state_unless(Concession::Kinds, path, "", format!("link to {}", to.display()));
+            }
             Kind::Other { what } => outcome.state(path, "", (*what).to_owned()),
             Kind::File { len, links } => {
                 let hash = hash.map_or(String::new(), |hash| hash.to_hex()[..32].to_owned());
-                outcome.state(path, "", format!("file {:o}, {len} bytes, {hash}", entry.mode));
+                outcome.state(path, "", format!("file, {len} bytes, {hash}"));
+                outcome.state_unless(Concession::Modes, path, "mode", mode);
                 let mtime = format!("{}.{:09}", entry.mtime.0, entry.mtime.1);
                 outcome.state_if(Promise::TimesKept, path, "mtime", mtime);
                 if *links > 1 {
