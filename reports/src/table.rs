@@ -7,6 +7,8 @@ use unicode_width::UnicodeWidthStr;
 pub struct Table {
     heads: Vec<(String, Align)>,
     rows: Vec<Vec<String>>,
+    /// Lines over the whole width, each before the row of that number.
+    sections: Vec<(usize, String)>,
     may_go: Vec<(usize, usize)>,
 }
 
@@ -23,7 +25,7 @@ impl Table {
     /// A table with these columns.
     pub fn new(heads: &[(&str, Align)]) -> Table {
         let heads = heads.iter().map(|(head, align)| ((*head).to_owned(), *align)).collect();
-        Table { heads, rows: Vec::new(), may_go: Vec::new() }
+        Table { heads, rows: Vec::new(), sections: Vec::new(), may_go: Vec::new() }
     }
 
     /// Adds a row; missing cells are empty.
@@ -31,6 +33,11 @@ impl Table {
         let mut row: Vec<String> = cells.into_iter().map(|cell| printable(&cell)).collect();
         row.resize(self.heads.len(), String::new());
         self.rows.push(row);
+    }
+
+    /// Begins a section: a line over the whole width, before the rows that follow.
+    pub fn section(&mut self, text: &str) {
+        self.sections.push((self.rows.len(), printable(text)));
     }
 
     /// Says that these columns may go first where the width ends, the first of them first.
@@ -61,7 +68,10 @@ impl Table {
         let room = width.saturating_sub(before);
         let heads: Vec<&str> = self.heads.iter().map(|(head, _)| head.as_str()).collect();
         let mut text = self.line(&heads, &shown, &widths, width);
-        for row in &self.rows {
+        for (at, row) in self.rows.iter().enumerate() {
+            for (_, section) in self.sections.iter().filter(|(before, _)| *before == at) {
+                text += &(clip(section, width) + "\n");
+            }
             let mut cells: Vec<&str> = row.iter().map(String::as_str).collect();
             let wrapped = if self.wraps(last) { wrap(&row[last], room, 0) } else { row[last].clone() };
             let mut lines = wrapped.lines();
@@ -194,6 +204,17 @@ mod tests {
         let narrow = table().may_go(&["µs/FILE"]).render(20);
         assert!(narrow.contains("VERDICT") && !narrow.contains("µs/FILE"), "{narrow}");
         assert!(narrow.ends_with("…\n"), "what is left out is said, as far as there is room: {narrow}");
+    }
+
+    #[test]
+    fn a_section_stands_over_the_rows_that_follow() {
+        let mut table = Table::new(&[("NAME", Align::Left), ("µs/FILE", Align::Right)]);
+        table.section("these");
+        table.row(["gzip".into(), "211.6".into()]);
+        table.section("those, which are told at length");
+        table.row(["tar".into(), "9.0".into()]);
+        let text = table.render(20);
+        assert_eq!(text, "NAME  µs/FILE\nthese\ngzip    211.6\nthose, which are to…\ntar       9.0\n");
     }
 
     #[test]
