@@ -49,6 +49,24 @@ bench-instructions *words:
     fi
     cargo bench --locked -p harness --bench instructions -- {{words}}
 
+# What rows promise, put under fire at length: 200 kills and 200 flipped bits of each, power cuts, full disks (root)
+campaign *words: build
+    {{assay}} promises restore syscalls batching {{words}}
+
+# Other people's programs that rows of restore run, from Debian, PyPI and npm; what is missing then is an absent row
+peers:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    root=()
+    [ "$(id -u)" = 0 ] || root=(sudo)
+    "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends \
+        tar gzip pigz zstd libarchive-tools squashfs-tools zip unzip git
+    "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends \
+        restic borgbackup casync ostree
+    python3 -m venv target/tools
+    target/tools/bin/pip install -q --disable-pip-version-check uv
+    npm install --global --silent --prefix target/tools pnpm@10
+
 # The release build that measures
 build:
     cargo build --release --locked

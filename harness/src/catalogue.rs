@@ -2,7 +2,7 @@
 
 use crate::refusal::Refusal;
 use anyhow::Result;
-use technique::{Peer, Promises, Variant, Workload, variant};
+use technique::{Peer, Promise, Promises, Variant, Workload, variant};
 
 /// Every workload. Order means something: parts give the local gain, jobs the whole.
 pub static WORKLOADS: &[&Workload] = &[
@@ -23,6 +23,24 @@ pub static WORKLOADS: &[&Workload] = &[
     &fuse::TRIP,
     &erasure::WORKLOAD,
 ];
+
+/// Rows of this prefix take one step of a ladder alone, on the baseline.
+const ALONE: &str = "only-";
+/// Rows of this prefix leave one step out of the whole ladder.
+const LAST: &str = "all-but-";
+
+/// Whether a row is there for one step of a ladder: that step alone, or all but that step.
+pub fn is_for_one_step(row: &str) -> bool {
+    row.starts_with(ALONE) || row.starts_with(LAST)
+}
+
+/// Workloads whose rows read the fixture's own tree under the clock; all others read what was made of it beforehand.
+const READ_THE_SOURCE: [&str; 2] = ["walk", "erasure"];
+
+/// Whether rows of it read the fixture's tree, where that lies, under the clock.
+pub fn reads_the_source(workload: &Workload) -> bool {
+    READ_THE_SOURCE.contains(&workload.name)
+}
 
 /// A workload, and the rows of it that are to run, the baseline first.
 #[derive(Clone)]
@@ -89,25 +107,50 @@ pub fn variant_of(workload: &'static Workload, name: &str) -> Result<&'static Va
     })
 }
 
-/// A row for a program of the user's own, given as `NAME=COMMAND`.
+/// A row for a program of the user's own, given as `NAME=COMMAND`, or as `NAME[PROMISE,…]=COMMAND` where it promises
+/// something: it is then held to that.
 pub fn peer(text: &str) -> Result<Variant> {
-    let (name, command) = text
-        .split_once('=')
-        .filter(|(name, command)| {
-            !name.is_empty() && !name.contains('/') && command.split_whitespace().next().is_some()
+    let (name, list, command) = peer_parts(text)
+        .filter(|(name, _, command)| {
+            !name.is_empty() && !name.contains(['/', '[', ']']) && command.split_whitespace().next().is_some()
         })
         .ok_or_else(|| {
             Refusal::usage(
-                format!("--peer {text:?} is not of the form NAME=COMMAND"),
-                "for example --peer 'mycp=cp -a {source}/. {target}'",
+                format!("--peer {text:?} is not of the form NAME=COMMAND or NAME[PROMISE,…]=COMMAND"),
+                "for example --peer 'mycp[times,independent]=cp -a {source}/. {target}'",
             )
         })?;
+    let mut promises = Promises::NONE;
+    for word in list.iter().flat_map(|list| list.split(',')).map(str::trim) {
+        let promise = Promise::named(word).ok_or_else(|| {
+            let all: Vec<&str> = Promise::ALL.into_iter().map(Promise::name).collect();
+            Refusal::usage(
+                format!("--peer {name}: there is no promise named {word:?}"),
+                format!("choose among: {}", all.join(", ")),
+            )
+        })?;
+        promises = promises.with(promise);
+    }
     // A row lives as long as the catalogue, which is the process; the few that a command line adds may stay as long.
     let run: &'static str = String::leak(command.to_owned());
-    let technique = Peer { keep: None, run, needs: &[], mend: "", promises: Promises::NONE };
+    let technique = Peer { keep: None, run, needs: &[], mend: "", promises };
     let name: &'static str = String::leak(name.to_owned());
     let what: &'static str = String::leak(format!("a program of yours: {command}"));
     Ok(variant(name, Box::leak(Box::new(technique)), what))
+}
+
+/// The name of the row that such a text gives.
+pub fn peer_name(text: &str) -> Option<&str> {
+    peer_parts(text).map(|(name, ..)| name)
+}
+
+/// Its name, what it promises, its command.
+fn peer_parts(text: &str) -> Option<(&str, Option<&str>, &str)> {
+    let (head, command) = text.split_once('=')?;
+    match head.strip_suffix(']') {
+        None => Some((head, None, command)),
+        Some(head) => head.split_once('[').map(|(name, promised)| (name, Some(promised), command)),
+    }
 }
 
 fn unknown<'a>(sort: &str, name: &str, names: impl Iterator<Item = &'a str>, list: &str) -> anyhow::Error {
@@ -173,8 +216,19 @@ mod tests {
     #[test]
     fn a_peer_needs_a_name_and_a_command() {
         assert_eq!(peer("mycp=cp -a {source}/. {target}").unwrap().name, "mycp");
-        for nonsense in ["", "=", "a=", "=b", "a/b=c", "cp"] {
+        for nonsense in ["", "=", "a=", "=b", "a/b=c", "cp", "a]=b", "[times]=b", "a[]=b", "a[speed]=b", "a[times=b"] {
             assert!(peer(nonsense).is_err(), "{nonsense}");
         }
+    }
+
+    #[test]
+    fn a_peer_may_promise_something() {
+        let text = "mycp[times, independent]=cp -a {source}/. {target}";
+        let promised = peer(text).unwrap().technique.promises();
+        assert_eq!(promised, Promises::NONE.with(Promise::TimesKept).with(Promise::Independent));
+        assert_eq!(peer_name(text), Some("mycp"));
+        assert_eq!(peer("mycp=cp").unwrap().technique.promises(), Promises::NONE);
+        let told = peer("a[speed]=b").err().unwrap().to_string();
+        assert!(told.contains("verified, atomic, durable, times kept"), "{told}");
     }
 }

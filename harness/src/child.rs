@@ -30,7 +30,12 @@ pub fn send(errand: &Errand, limit: Duration) -> Result<Ended> {
 
 /// Sends a child of that build on an errand.
 pub fn send_to(program: &Path, errand: &Errand, limit: Duration) -> Result<Ended> {
-    let mut child = Command::new(program)
+    send_by(Command::new(program), errand, limit)
+}
+
+/// The same, by a command that ends with a build: what stands before changes what the child finds.
+pub fn send_by(mut command: Command, errand: &Errand, limit: Duration) -> Result<Ended> {
+    let mut child = command
         .arg("once")
         .arg(serde_json::to_string(errand)?)
         .stdin(Stdio::null())

@@ -12,6 +12,7 @@ use crate::gate::{self, GateArgs};
 use crate::history::{self, HistoryArgs};
 use crate::pace::{parse_duration, parse_wait};
 use crate::progress::Telling;
+use crate::promises::{PromisesArgs, promises};
 use crate::refusal::{Exit, Refusal, exit_of};
 use crate::report::{self, ReportArgs};
 use crate::say::say;
@@ -104,6 +105,8 @@ enum Command {
     /// Pack a directory, restore it, verify it: by the rows that are measured
     #[command(subcommand)]
     Store(StoreCommand),
+    /// Put what rows promise under fire: kills, failing power, flipped bits, full disks
+    Promises(PromisesArgs),
     /// Walk a directory and write a record of every entry below it: the best row of `walk`, as a tool
     #[command(long_about = crate::walk::ABOUT)]
     Walk(WalkArgs),
@@ -179,8 +182,9 @@ struct RunArgs {
     #[arg(long, value_name = "TIME", value_parser = parse_wait, default_value = "3s")]
     wait: Duration,
     /// A program of yours as a row (may be repeated): 'cp=cp -a {source}/. {target}'. {source} is the tree to bring
-    /// back, {target} the empty directory to fill; words are split at spaces, and no shell is asked
-    #[arg(long, value_name = "NAME=COMMAND")]
+    /// back, {target} the empty directory to fill; words are split at spaces, and no shell is asked. What it promises
+    /// stands behind its name, and it is held to that: 'cp[times,independent]=cp -a {source}/. {target}'
+    #[arg(long, value_name = "NAME[PROMISE,…]=COMMAND")]
     peer: Vec<String>,
     /// The seed of the order of samples
     #[arg(long, default_value_t = 20_261_120)]
@@ -297,6 +301,7 @@ fn dispatch(cli: Cli) -> Result<Said> {
         Command::Fixture(FixtureCommand::Show { fixture }) => fixture::show(&fixture),
         Command::Fixture(FixtureCommand::Capture { dir, name, out }) => fixture::capture(&dir, &name, out.as_deref()),
         Command::Store(command) => store(&command, telling),
+        Command::Promises(arguments) => promises(&arguments, telling),
         Command::Walk(arguments) => walk(&arguments, telling),
         Command::Shard(command) => shard(&command, telling),
         Command::Doctor { clean: false } => doctor::doctor(),

@@ -14,6 +14,7 @@ pub mod rounds;
 pub mod flame;
 pub mod gate;
 pub mod probes;
+pub mod promises;
 
 pub mod file_system;
 pub mod home;

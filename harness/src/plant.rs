@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result};
 use rustix::fs::{Mode, OFlags};
+use rustix::process::{Signal, getpid, kill_process};
 use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::hint::black_box;
@@ -23,6 +24,8 @@ pub struct Plant {
     pub syncs: u32,
     /// One write of so many bytes.
     pub write: usize,
+    /// A halt right before the work, until somebody lets the process go on: who kills it knows when it began.
+    pub halt: bool,
 }
 
 /// A row with something planted in it.
@@ -58,6 +61,9 @@ pub fn turn(turns: u64) {
 
 impl Prepared for Planted<'_> {
     fn work(&mut self, lap: &mut Lap) -> Result<()> {
+        if self.plant.halt {
+            kill_process(getpid(), Signal::STOP).context("halting")?;
+        }
         self.row.work(lap)?;
         turn(self.plant.turns);
         for _ in 0..self.plant.calls {

@@ -1,7 +1,7 @@
 //! Rounds: every row in each round, in a shuffled and recorded order, so that ratios are paired and drift cancels.
 
 use crate::ask::{Ask, Rounds};
-use crate::catalogue::Choice;
+use crate::catalogue::{Choice, peer_name, reads_the_source};
 use crate::child::{Ended, send};
 use crate::file_system::{self, Room, Slow, Wish};
 use crate::once::{Answer, Errand, Pass, list_of};
@@ -127,6 +127,18 @@ impl Entry {
             Some(_) => Room::of(&self.fixture.tally).least(),
         }
     }
+
+    /// The file system, or those of source and target, where the first is read where it lies and they differ.
+    fn filesystem(&self, scratch: &str) -> String {
+        let named = self.wish.name(scratch);
+        if self.wish.kind.is_some() || !reads_the_source(self.choice.workload) {
+            return named;
+        }
+        match filesystem(&self.fixture.dir) {
+            same if same == scratch => named,
+            source => format!("from {source} to {named}"),
+        }
+    }
 }
 
 fn entries(ask: &Ask, wishes: &[Wish]) -> Result<Vec<Entry>> {
@@ -207,7 +219,7 @@ impl Record {
             machine: machine::fingerprint(scratch),
             mark_ns: technique::lap::cost_of_mark_ns(),
             phases: phases(),
-            plan: entries.iter().map(|entry| plan(ask, entry, &entry.wish.name(filesystem))).collect(),
+            plan: entries.iter().map(|entry| plan(ask, entry, &entry.filesystem(filesystem))).collect(),
         })))?;
         std::fs::rename(&unfinished, &record.path).with_context(|| format!("naming {}", record.path.display()))?;
         if cfg!(debug_assertions) {
@@ -450,7 +462,7 @@ impl<'a> Trial<'a> {
     /// One sample: an empty target, a fresh process, the yardstick, a line in the record.
     fn sample(&mut self, record: &mut Record, variant: &Variant, pass: Pass, place: Option<(u32, u32)>) -> Result<()> {
         self.reset_target(record)?;
-        let named = |peer: &&String| peer.split_once('=').is_some_and(|(name, _)| name == variant.name);
+        let named = |peer: &&String| peer_name(peer) == Some(variant.name);
         let errand = Errand {
             variant: variant.name.to_owned(),
             peer: self.ask.peers.iter().find(named).cloned(),
@@ -559,4 +571,13 @@ fn clear_away(record: &mut Record, place: &Path) -> Result<()> {
         record.note(&note)?;
     }
     Ok(())
+}
+
+/// The next number of a `SplitMix64` sequence.
+pub(crate) fn next(state: &mut u64) -> u64 {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mut mixed = *state;
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
 }

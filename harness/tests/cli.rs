@@ -18,6 +18,20 @@ fn bad_words_get_a_clear_error_and_a_distinct_code() {
     let nonsense = home.path("nonsense.toml");
     std::fs::write(&nonsense, "name = \"x\"\nfiles = \"many\"\n").unwrap();
     let nonsense = nonsense.to_str().unwrap();
+    let written = |name: &str, shipped: &str, change: &dyn Fn(String) -> String| {
+        let (_, recipe) = fixtures::shipped().iter().find(|(one, _)| *one == shipped).unwrap();
+        std::fs::write(home.path(name), change((*recipe).to_owned())).unwrap();
+        home.path(name).to_str().unwrap().to_owned()
+    };
+    let vast = &*written("vast.toml", "object-1g", &|recipe| {
+        let recipe = recipe.replace("files = 1\n", "files = 100\n").replace("1073741824", "1099511627776");
+        let recipe = recipe.replace("\"object-1g\"", "\"vast\"");
+        recipe.lines().filter(|line| !line.starts_with("digest")).collect::<Vec<_>>().join("\n")
+    });
+    let other = &*written("other.toml", "tiny", &|recipe| {
+        let pinned = recipe.lines().find(|line| line.starts_with("digest")).unwrap().to_owned();
+        recipe.replace(&pinned, &format!("digest = \"ab{}\"", "0".repeat(62))).replace("\"tiny\"", "\"other\"")
+    });
     let cases: &[(&[&str], i32, &[&str])] = &[
         (&["run", "restor"], 2, &["no workload named \"restor\"", "did you mean \"restore\"", "assay list"]),
         (&["run", "restore/ztsd"], 2, &["no row of restore named \"ztsd\"", "did you mean \"zstd\""]),
@@ -31,12 +45,17 @@ fn bad_words_get_a_clear_error_and_a_distinct_code() {
         (&["run", "restore", "--budget", "soon"], 2, &["60s, 5m or 1h"]),
         (&["run", "--peer", "mine=true"], 2, &["--peer needs one workload"]),
         (&["run", "restore", "--peer", "mine"], 2, &["NAME=COMMAND"]),
+        (&["run", "restore", "--peer", "mine[speed]=true"], 2, &["no promise named \"speed\"", "times kept"]),
         (&["run", "restore", "--peer", "zstd=true"], 2, &["has a row named \"zstd\" already"]),
         (
             &["run", "restore", "--on", "tiny", "--scratch", "/proc/assay"],
             2,
             &["cannot make the scratch place", "--scratch"],
         ),
+        (&["promises", "walk"], 2, &["their own tests hold them", "restore"]),
+        (&["promises", "restore/ztsd"], 2, &["did you mean \"zstd\""]),
+        (&["fixture", "make", vast], 4, &["the fixture vast takes up to", "MiB free; nothing was written"]),
+        (&["run", "restore", "--on", other], 6, &["pins the digest", "ab0000", "write the second into"]),
         (&["show", "no-such-run"], 6, &["no run or record file", "runs lie in"]),
         (&["show"], 6, &["nothing was measured yet", "assay run"]),
         (&["fixture", "capture", "/no/such/dir"], 2, &["/no/such/dir"]),
@@ -124,6 +143,49 @@ fn tables_fit_the_terminal() {
             assert!(line.chars().count() <= columns, "{columns} columns: {line:?}");
         }
     }
+}
+
+/// A walk reads the tree where it lies; a restore reads only what was made of it in the scratch place.
+#[test]
+fn a_walk_names_the_file_system_that_it_reads() {
+    use harness::scratch::filesystem;
+    let memory = Path::new("/dev/shm");
+    let source = filesystem(Path::new(env!("CARGO_TARGET_TMPDIR")));
+    if filesystem(memory) != "tmpfs" || source == "tmpfs" {
+        return technique::absent::skip("two file systems", "/dev/shm and the fixtures lie on the same");
+    }
+    let home = Home::new();
+    let scratch = memory.join(format!("assay-test-{}", std::process::id()));
+    let words = ["run", "walk/best", "restore/best", "--on", "tiny", "--rounds", "1", "--wait", "0s", "--scratch"];
+    let (code, document) = home.json(&[&words[..], &[scratch.to_str().unwrap()]].concat());
+    assert_eq!(code, 0, "{document}");
+    let plan = reports::read(&home.record()).unwrap().header.plan;
+    let of = |workload: &str| plan.iter().find(|one| one.workload == workload).unwrap().condition.filesystem.clone();
+    assert_eq!((of("walk"), of("restore")), (format!("from {source} to tmpfs"), "tmpfs".to_owned()));
+}
+
+#[test]
+fn a_peer_is_held_to_what_it_promises_and_no_more() {
+    let home = Home::new();
+    let output = home
+        .assay()
+        .args(["run", "restore/zstd", "--on", "tiny", "--rounds", "1", "--scratch", &home.scratch(), "--json"])
+        .args(["--peer", "bare=cp -r --no-preserve=timestamps {source}/. {target}"])
+        .args(["--peer", "keeps[times,independent]=cp -a {source}/. {target}"])
+        .args(["--peer", "lies[times]=cp -r --no-preserve=timestamps {source}/. {target}"])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(5), "{}", text(&output.stderr));
+    let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let without = document["workloads"][0]["without"].as_array().unwrap();
+    assert_eq!(without.len(), 1, "{without:?}");
+    assert_eq!(without[0]["name"], "lies");
+    assert!(without[0]["why"].as_str().unwrap().contains("mtime"), "{without:?}");
+    let run = reports::read(&home.record()).unwrap();
+    let promised = |name: &str| {
+        run.header.plan[0].variants.iter().find(|variant| variant.name == name).unwrap().promises.join(", ")
+    };
+    assert_eq!((promised("bare").as_str(), promised("keeps").as_str()), ("", "times kept, independent"));
 }
 
 #[test]

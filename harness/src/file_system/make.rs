@@ -53,6 +53,7 @@ impl Room {
 /// A file system that was made for this run, until it is dropped.
 #[derive(Debug)]
 pub struct FileSystem {
+    kind: Kind,
     dir: PathBuf,
     point: PathBuf,
 }
@@ -61,11 +62,7 @@ impl FileSystem {
     /// Makes one in `dir`, which must not exist yet. [`super::withdraw`] comes before, once.
     pub fn make(kind: Kind, dir: &Path, room: Room) -> Result<FileSystem> {
         let maker = kind.maker()?;
-        let point = dir.join("mount");
-        std::fs::create_dir(dir).with_context(|| format!("making {}", dir.display()))?;
-        // From here on what was made goes again, whatever fails.
-        let made = FileSystem { dir: dir.to_owned(), point };
-        std::fs::create_dir(&made.point).with_context(|| format!("making {}", made.point.display()))?;
+        let made = FileSystem::begin(kind, dir)?;
         let size = room.size(free(dir)?);
         match maker {
             None => {
@@ -79,12 +76,54 @@ impl FileSystem {
                 file.set_len(size).with_context(|| format!("making {}", image.display()))?;
                 drop(file);
                 run(Command::new(maker).args(words(kind, room)).arg(&image))?;
-                // `mount` takes a free loop device that the kernel frees with the mount.
-                let options = if kind == Kind::Ext4 { "loop,noinit_itable" } else { "loop" };
-                run(Command::new("mount").args(["-t", kind.name(), "-o", options]).arg(&image).arg(&made.point))?;
+                made.mount_image()?;
             }
         }
         Ok(made)
+    }
+
+    /// The directories that it needs. From here on what was made goes again, whatever fails.
+    fn begin(kind: Kind, dir: &Path) -> Result<FileSystem> {
+        std::fs::create_dir(dir).with_context(|| format!("making {}", dir.display()))?;
+        let made = FileSystem { kind, dir: dir.to_owned(), point: dir.join("mount") };
+        std::fs::create_dir(&made.point).with_context(|| format!("making {}", made.point.display()))?;
+        Ok(made)
+    }
+
+    /// `mount` takes a free loop device that the kernel frees with the mount.
+    fn mount_image(&self) -> Result<()> {
+        let options = if self.kind == Kind::Ext4 { "loop,noinit_itable" } else { "loop" };
+        let kind = self.kind.name();
+        run(Command::new("mount").args(["-t", kind, "-o", options]).arg(self.dir.join(IMAGE)).arg(&self.point))
+    }
+
+    /// What the disk would hold if the power failed now: the image is copied, block by block, while the file system is
+    /// still mounted, and what lies only in memory is lost with it. The copy, mounted in `dir`, which must not exist
+    /// yet, takes its place.
+    pub fn after_power_cut(self, dir: &Path) -> Result<FileSystem> {
+        let after = FileSystem::begin(self.kind, dir)?;
+        let image = dir.join(IMAGE);
+        run(Command::new("cp").args(["--sparse=always", "--reflink=auto"]).arg(self.dir.join(IMAGE)).arg(&image))?;
+        let device = self.device();
+        let kind = self.kind;
+        drop(self);
+        if let (Kind::Btrfs, Some(device)) = (kind, device) {
+            // The kernel knows btrfs by a number that the copy has too, and takes the newer of both for the true one.
+            run(Command::new("btrfs").args(["device", "scan", "--forget"]).arg(device))?;
+        }
+        after.mount_image()?;
+        Ok(after)
+    }
+
+    /// The loop device that holds the image.
+    fn device(&self) -> Option<PathBuf> {
+        let image = self.dir.join(IMAGE);
+        let devices = std::fs::read_dir("/sys/block").into_iter().flatten().flatten();
+        let holds = |device: &std::fs::DirEntry| {
+            let file = std::fs::read_to_string(device.path().join("loop/backing_file"));
+            file.is_ok_and(|file| Path::new(file.trim_end()) == image)
+        };
+        devices.into_iter().find(holds).map(|device| Path::new("/dev").join(device.file_name()))
     }
 
     /// Where it is mounted.
@@ -175,6 +214,27 @@ mod tests {
             let held = (kind == Kind::Ext4).then(|| File::open(made.path().join("1")).unwrap());
             drop(made);
             drop(held);
+        });
+    }
+
+    #[test]
+    fn a_power_cut_takes_what_lay_in_memory_only() {
+        on_each(|kind, dir| {
+            if kind == Kind::Tmpfs {
+                return;
+            }
+            let made = FileSystem::make(kind, dir, Room::default()).unwrap();
+            made.settle().unwrap();
+            for (name, stored) in [("stored", true), ("lost", false)] {
+                std::fs::write(made.path().join(name), vec![7; 100_000]).unwrap();
+                if stored {
+                    made.settle().unwrap();
+                }
+            }
+            let after = made.after_power_cut(&dir.with_file_name("after")).unwrap();
+            assert_eq!(std::fs::read(after.path().join("stored")).unwrap(), vec![7; 100_000], "{kind:?}");
+            let lost = std::fs::read(after.path().join("lost")).unwrap_or_default();
+            assert_ne!(lost, vec![7; 100_000], "{kind:?}");
         });
     }
 
