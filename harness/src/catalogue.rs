@@ -24,16 +24,6 @@ pub static WORKLOADS: &[&Workload] = &[
     &erasure::WORKLOAD,
 ];
 
-/// Rows of this prefix take one step of a ladder alone, on the baseline.
-const ALONE: &str = "only-";
-/// Rows of this prefix leave one step out of the whole ladder.
-const LAST: &str = "all-but-";
-
-/// Whether a row is there for one step of a ladder: that step alone, or all but that step.
-pub fn is_for_one_step(row: &str) -> bool {
-    row.starts_with(ALONE) || row.starts_with(LAST)
-}
-
 /// Workloads whose rows read the fixture's own tree under the clock; all others read what was made of it beforehand.
 const READ_THE_SOURCE: [&str; 2] = ["walk", "erasure"];
 

@@ -5,9 +5,9 @@ use super::ground::Ground;
 use crate::once::Errand;
 use crate::plant::Plant;
 use crate::removal::remove_tree;
-use crate::rounds::next;
 use crate::signals;
 use anyhow::{Context, Result, ensure};
+use reports::stats::chance::Chance;
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, kill_process_group, test_kill_process_group, waitpid};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
@@ -18,13 +18,13 @@ pub(crate) fn kill(ground: &mut Ground, moments: u32, seed: u64) -> Result<Found
     const BEYOND: f64 = 1.05;
     let duration = ground.duration()?;
     let mut found = Found::default();
-    let mut state = seed;
+    let mut chance = Chance::seeded(seed);
     let mut struck = 0;
     for _ in 0..moments {
         if signals::asked_to_stop() {
             break;
         }
-        let share = next(&mut state) as f64 / u64::MAX as f64;
+        let share = chance.share();
         let plant = Plant { halt: true, ..Plant::default() };
         let errand = Errand { plant, ..ground.fresh()? };
         struck += u32::from(strike(&errand, duration.mul_f64(share * BEYOND))?);

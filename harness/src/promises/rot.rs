@@ -5,9 +5,9 @@ use super::ground::{Ground, Under};
 use crate::child::Ended;
 use crate::once::Answer;
 use crate::removal::remove_tree;
-use crate::rounds::next;
 use crate::signals;
 use anyhow::{Context, Result};
+use reports::stats::chance::Chance;
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -22,13 +22,13 @@ pub(crate) fn flip(ground: &mut Ground, moments: u32, seed: u64) -> Result<Resul
         return Ok(Err(Absent { why: format!("{} keeps no store", ground.row.variant.name), mend }));
     }
     let mut found = Found::default();
-    let mut state = seed;
+    let mut chance = Chance::seeded(seed);
     let mut harmless = 0;
     for _ in 0..moments {
         if signals::asked_to_stop() {
             break;
         }
-        let (mut at, bit) = (next(&mut state) % all, next(&mut state) % 8);
+        let (mut at, bit) = (chance.bits() % all, chance.bits() % 8);
         let (path, _) = files
             .iter()
             .find(|(_, len)| {

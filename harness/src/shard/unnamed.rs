@@ -1,8 +1,9 @@
 //! A file that has no name before it is whole.
 
 use crate::refusal::Refusal;
+use crate::unfinished::name_beside;
 use anyhow::{Context, Result};
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, linkat};
+use rustix::fs::{AtFlags, CWD, FlockOperation, Mode, OFlags, flock, linkat};
 use std::fs::File;
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
@@ -10,6 +11,9 @@ use std::path::{Path, PathBuf};
 /// A file without a name: whoever is killed leaves nothing of it.
 pub(super) struct Unnamed {
     pub(super) file: File,
+    /// Its name for a moment, where it takes that of another file. A kill in that moment leaves it, for the next to
+    /// sweep; the lock says that it is ours.
+    beside: PathBuf,
 }
 
 impl Unnamed {
@@ -25,7 +29,9 @@ impl Unnamed {
                 "choose another --out: a directory that is there, on a file system with O_TMPFILE",
             )
         })?;
-        Ok(Unnamed { file: file.into() })
+        // It is new: this fails only where nothing can be locked, and then nobody sweeps it either.
+        let _ = flock(&file, FlockOperation::NonBlockingLockExclusive);
+        Ok(Unnamed { file: file.into(), beside: name_beside(out)? })
     }
 
     /// Gives it its name. Without `force` no file loses its own.
@@ -37,10 +43,7 @@ impl Unnamed {
                 Refusal::usage(format!("cannot name {}: {error}", out.display()), "choose another --out")
             });
         }
-        let mut beside = out.as_os_str().to_owned();
-        beside.push(format!(".assay-{}", std::process::id()));
-        let beside = PathBuf::from(beside);
-        link(&beside).with_context(|| format!("naming {}", beside.display()))?;
-        std::fs::rename(&beside, out).with_context(|| format!("naming {}", out.display()))
+        link(&self.beside).with_context(|| format!("naming {}", self.beside.display()))?;
+        std::fs::rename(&self.beside, out).with_context(|| format!("naming {}", out.display()))
     }
 }

@@ -104,9 +104,9 @@ impl Promise {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Concession {
     /// Permissions are not those of the source.
-    Modes = 1 << 8,
+    Modes = 1 << 30,
     /// Files come back, and the directories that hold some; links and empty directories do not.
-    Kinds = 1 << 9,
+    Kinds = 1 << 31,
 }
 
 impl Concession {
@@ -133,7 +133,6 @@ impl Concession {
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Promises(u32);
-pub struct Promises(u16);
 
 impl Promises {
     /// No promise at all.
@@ -143,7 +142,6 @@ impl Promises {
     #[must_use]
     pub const fn with(self, promise: Promise) -> Promises {
         Promises(self.0 | promise as u32)
-        Promises(self.0 | promise as u16)
     }
 
     /// These and all of those.
@@ -156,24 +154,22 @@ impl Promises {
     #[must_use]
     pub const fn without(self, promise: Promise) -> Promises {
         Promises(self.0 & !(promise as u32))
-        Promises(self.0 & !(promise as u16))
     }
 
     /// Whether this one is among them.
     pub const fn has(self, promise: Promise) -> bool {
         self.0 & promise as u32 != 0
-        self.0 & promise as u16 != 0
     }
 
     /// These, and something given up.
     #[must_use]
     pub const fn but(self, given_up: Concession) -> Promises {
-        Promises(self.0 | given_up as u16)
+        Promises(self.0 | given_up as u32)
     }
 
     /// Whether this is given up.
     pub const fn gives_up(self, concession: Concession) -> bool {
-        self.0 & concession as u16 != 0
+        self.0 & concession as u32 != 0
     }
 
     /// The promises, one by one.
