@@ -104,9 +104,9 @@ impl Promise {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Concession {
     /// Permissions are not those of the source.
-    Modes = 1 << 30,
+    Modes = 1 << 29,
     /// Files come back, and the directories that hold some; links and empty directories do not.
-    Kinds = 1 << 31,
+    Kinds = 1 << 30,
 }
 
 impl Concession {
