@@ -53,7 +53,7 @@ bench-instructions *words:
 campaign *words: build
     {{assay}} promises restore syscalls batching {{words}}
 
-# Other people's programs that rows of restore run, from Debian, PyPI and npm; what is missing then is an absent row
+# Other people's programs that rows run, from Debian, PyPI and npm; what is missing then is an absent row
 peers:
     #!/usr/bin/env bash
     set -euo pipefail
@@ -62,7 +62,7 @@ peers:
     "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends \
         tar gzip pigz zstd libarchive-tools squashfs-tools zip unzip git
     "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends \
-        restic borgbackup casync ostree
+        restic borgbackup casync ostree bindfs mergerfs gocryptfs fd-find bfs
     python3 -m venv target/tools
     target/tools/bin/pip install -q --disable-pip-version-check uv
     npm install --global --silent --prefix target/tools pnpm@10
@@ -109,10 +109,6 @@ posix:
         fi
     done
     cargo test --locked -p fuse --test posix -- --ignored --nocapture
-
-# Other people's programs that rows stand beside (Debian; needs root)
-peers:
-    apt-get install --yes --no-install-recommends bindfs mergerfs gocryptfs
 
 # Times of this build beside those of another revision; a slow-down is confirmed before it fails. No part of CI
 gate-wall base="HEAD": build

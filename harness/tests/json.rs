@@ -43,12 +43,12 @@ fn every_command_prints_one_document_when_it_goes_well_and_when_it_does_not() {
     std::fs::create_dir(&tree).unwrap();
     std::fs::write(home.path("tree/a"), "a").unwrap();
     let run = ["run", "restore/zstd", "--on", "tiny", "--rounds", "1", "--scratch", &scratch];
-    let cases: [(i32, &[&str]); 22] = [
+    let cases: [(i32, &[&str]); 24] = [
         (0, &["list"]),
         (0, &run),
         (0, &["show"]),
         (2, &["compare", "restore/nothing", "restore/zstd"]),
-        (2, &["gate", "exact", "--gates", &nothing]),
+        (6, &["gate", "exact", "--gates", &nothing]),
         (6, &["history"]),
         (0, &["report", "--out", &out]),
         (0, &["claims"]),
@@ -63,6 +63,8 @@ fn every_command_prints_one_document_when_it_goes_well_and_when_it_does_not() {
         (0, &["walk", &tree, "-o", &walked]),
         (2, &["walk", &nothing, "-o", &path_of_nothing]),
         (6, &["shard", "get", "x", "--from", &nothing, "--out", &path_of_nothing]),
+        (2, &["crossing", "restore/nothing", "restore/zstd"]),
+        (2, &["promises", "restore/nothing"]),
         (0, &["doctor"]),
         (0, &["--version"]),
         (2, &[]),

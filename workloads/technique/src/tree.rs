@@ -2,7 +2,7 @@
 
 use crate::{Concession, Outcome, Promise};
 use anyhow::Result;
-use fixtures::tree::{Kind, hashed, scan};
+use fixtures::tree::{Entry, Kind, hashed, scan};
 use std::collections::HashSet;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -11,8 +11,13 @@ use std::path::Path;
 /// every name made in it, and only some tools put it back. Times and shared inodes are held against those rows
 /// alone that promise to keep them; modes, links and empty directories against all that do not give them up.
 pub fn outcome(root: &Path) -> Result<Outcome> {
+    outcome_of(root, scan(root)?)
+}
+
+/// The same of entries that were found there, and that the caller may see otherwise than they are: a link as the file
+/// behind it.
+pub fn outcome_of(root: &Path, entries: Vec<Entry>) -> Result<Outcome> {
     let mut outcome = Outcome::default();
-    let entries = scan(root)?;
     let files = entries.iter().filter(|entry| matches!(entry.kind, Kind::File { .. }));
     let hold_files: HashSet<_> = files.flat_map(|entry| entry.path.ancestors().skip(1)).map(Path::to_owned).collect();
     for (entry, hash) in hashed(root, entries)? {
