@@ -48,8 +48,9 @@ pub(crate) struct Ground<'a> {
     limit: Duration,
 }
 
+/// What is whole under a name.
 #[derive(PartialEq, Eq)]
-enum Whole {
+pub(crate) enum Whole {
     File(u64, Option<[u8; 32]>),
     Link(PathBuf),
 }
@@ -67,7 +68,7 @@ impl<'a> Ground<'a> {
         let errand = stage.errand(row.workload.name, row.variant.name, fixture);
         let errand = Errand { peer: row.peer.clone(), target, ..errand };
         let expected = (row.workload.expected)(&errand.site()).context("reading what should come out")?;
-        let whole = whole(&errand.source)?;
+        let whole = stands(&errand.source)?;
         let ground = Ground { row, stage, errand, expected, whole, limit };
         match ground.run(&ground.errand, Under::default())? {
             Ended::Answered(Answer::Ready(_)) => {}
@@ -131,10 +132,18 @@ impl<'a> Ground<'a> {
         }
     }
 
-    /// What stands under its final name and is not complete. Names that the source lacks are unfinished by name.
-    pub(crate) fn torn(&self, target: &Path) -> Result<Vec<String>> {
+    /// What stands under its final name, is not complete, and did not stand there before. Names that the source lacks
+    /// are unfinished by name; a link is as whole as what lies behind it.
+    pub(crate) fn torn(&self, target: &Path, before: &Stood) -> Result<Vec<String>> {
         let mut torn = Vec::new();
-        for (path, is) in whole(target)? {
+        for (path, found) in stands(target)? {
+            if before.get(&path) == Some(&found) {
+                continue;
+            }
+            let is = match (&found, self.whole.get(&path)) {
+                (Whole::Link(_), Some(Whole::File(..))) => behind(&target.join(&path))?.unwrap_or(found),
+                _ => found,
+            };
             if let Some(should) = self.whole.get(&path).filter(|should| **should != is) {
                 let told = match (is, should) {
                     (Whole::File(is, _), Whole::File(should, _)) if is != *should => {
@@ -160,7 +169,20 @@ impl<'a> Ground<'a> {
     }
 }
 
-fn whole(root: &Path) -> Result<BTreeMap<PathBuf, Whole>> {
+/// Files and links by their path.
+pub(crate) type Stood = BTreeMap<PathBuf, Whole>;
+
+/// The file behind a link, if there is one.
+fn behind(link: &Path) -> Result<Option<Whole>> {
+    if !link.is_file() {
+        return Ok(None);
+    }
+    let bytes = std::fs::read(link).with_context(|| format!("reading {}", link.display()))?;
+    Ok(Some(Whole::File(bytes.len() as u64, Some(*blake3::hash(&bytes).as_bytes()))))
+}
+
+/// The files and links below a directory.
+pub(crate) fn stands(root: &Path) -> Result<Stood> {
     let entries = hashed(root, scan(root)?)?;
     let whole = entries.into_iter().filter_map(|(entry, hash)| {
         let whole = match entry.kind {

@@ -1,7 +1,7 @@
 //! Atomic: a run is killed at random moments, and no file under its final name may be incomplete.
 
 use super::Found;
-use super::ground::Ground;
+use super::ground::{Ground, Stood, stands};
 use crate::once::Errand;
 use crate::plant::Plant;
 use crate::removal::remove_tree;
@@ -27,8 +27,9 @@ pub(crate) fn kill(ground: &mut Ground, moments: u32, seed: u64) -> Result<Found
         let share = chance.share();
         let plant = Plant { halt: true, ..Plant::default() };
         let errand = Errand { plant, ..ground.fresh()? };
-        struck += u32::from(strike(&errand, duration.mul_f64(share * BEYOND))?);
-        found.count(&ground.torn(&errand.target)?);
+        let (died, before) = strike(&errand, duration.mul_f64(share * BEYOND))?;
+        struck += u32::from(died);
+        found.count(&ground.torn(&errand.target, &before)?);
         remove_tree(&errand.target)?;
     }
     found.note = format!("{struck} died at work");
@@ -36,8 +37,8 @@ pub(crate) fn kill(ground: &mut Ground, moments: u32, seed: u64) -> Result<Found
 }
 
 /// Starts a run, which halts where its work begins, lets it go on, and kills it after so long. Says whether it was
-/// still at work then.
-fn strike(errand: &Errand, after: Duration) -> Result<bool> {
+/// still at work then, and what stood there when it began.
+fn strike(errand: &Errand, after: Duration) -> Result<(bool, Stood)> {
     let child = Command::new(std::env::current_exe().context("finding this program")?)
         .arg("once")
         .arg(serde_json::to_string(errand)?)
@@ -51,6 +52,7 @@ fn strike(errand: &Errand, after: Duration) -> Result<bool> {
     signals::watch(id.as_raw_nonzero().get());
     let waited = waitpid(Some(id), WaitOptions::UNTRACED).context("waiting for a child process")?;
     let halted = waited.is_some_and(|(_, status)| status.stopped());
+    let before = stands(&errand.target);
     if halted {
         kill_process(id, Signal::CONT).context("letting a child go on")?;
         std::thread::sleep(after);
@@ -70,5 +72,5 @@ fn strike(errand: &Errand, after: Duration) -> Result<bool> {
         }
         std::thread::sleep(Duration::from_millis(1));
     }
-    Ok(killed)
+    Ok((killed, before?))
 }

@@ -1,7 +1,7 @@
 //! Verified: a bit of what a row reads flips. It is told with a file's name, or it changes nothing.
 
 use super::Found;
-use super::ground::{Ground, Under};
+use super::ground::{Ground, Stood, Under};
 use crate::child::Ended;
 use crate::once::Answer;
 use crate::removal::remove_tree;
@@ -52,7 +52,7 @@ pub(crate) fn flip(ground: &mut Ground, moments: u32, seed: u64) -> Result<Resul
             Ended::Crashed(told) if ground.names_a_file(&told) => Vec::new(),
             ended => vec![format!("{place}: no file was named: {ended:?}")],
         };
-        wrong.extend(ground.torn(&errand.target)?.into_iter().map(|torn| format!("{place}: {torn}")));
+        wrong.extend(ground.torn(&errand.target, &Stood::new())?.into_iter().map(|torn| format!("{place}: {torn}")));
         found.count(&wrong);
         remove_tree(&errand.target)?;
     }

@@ -2,7 +2,7 @@
 //! right, or says what is wrong and leaves nothing half done; never does it say that all is well where it is not.
 
 use super::Found;
-use super::ground::{Ground, Under};
+use super::ground::{Ground, Stood, Under};
 use crate::child::Ended;
 use crate::once::{Answer, Errand};
 use crate::removal::remove_tree;
@@ -43,7 +43,7 @@ pub(crate) fn full(ground: &mut Ground, place: &Path) -> Result<Found> {
         let ended = ground.run(&errand, Under::default())?;
         let mut wrong = right_or(ground, &errand, ended, &["no room left", "No space left"]);
         if !ground.row.is_peer() {
-            wrong.extend(ground.torn(&errand.target)?);
+            wrong.extend(ground.torn(&errand.target, &Stood::new())?);
         }
         let at = |wrong: String| format!("at {tenth} tenths: {wrong}");
         found.count(&wrong.into_iter().map(at).collect::<Vec<_>>());

@@ -17,6 +17,7 @@ use std::io::Read;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use technique::load::clear_umask;
 use technique::peer::find_program;
 use technique::phase::{LIST, OPEN, READ, SETUP};
 use technique::{Absent, Lap, Promise, Promises, Site, Technique};
@@ -108,6 +109,7 @@ impl Technique for Mounted {
     /// What is mounted is copied to where it can be looked at.
     fn settle(&self, image: &mut Image, site: &Site) -> Result<()> {
         let mount = image.mount.take().context("nothing was mounted")?;
+        clear_umask();
         let (from, mut lap) = (place_of(&mount), Lap::start(false));
         for entry in fs::read_dir(&from).context("reading the mount")? {
             let name = entry.context("reading the mount")?.file_name();
