@@ -11,6 +11,25 @@ use std::ffi::OsString;
 use std::fs;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How often one tries a door, and how long one waits between: whoever begins something is through in no time.
+const TRIES: u32 = 500;
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// Takes the lock on a directory; whoever holds it for long is told of.
+fn go_through(door: &OwnedFd, place: &Path) -> Result<()> {
+    for _ in 0..TRIES {
+        match flock(door, FlockOperation::NonBlockingLockExclusive) {
+            // Where the file system knows no locks, two may meet; that is told by the one who comes second.
+            Ok(()) | Err(Errno::NOLCK | Errno::NOSYS | Errno::OPNOTSUPP | Errno::BADF) => return Ok(()),
+            Err(Errno::WOULDBLOCK) => std::thread::sleep(PAUSE),
+            Err(errno) => return Err(errno).with_context(|| format!("locking {}", place.display())),
+        }
+    }
+    let what = format!("{} is locked: another program works in it", place.display());
+    Err(Refusal::usage(what, "wait until it is done, or name another place"))
+}
 
 /// A name in a directory, until it is finished. What is dropped unfinished is removed.
 pub struct Unfinished {
@@ -55,12 +74,16 @@ impl Unfinished {
     fn within(parent: &Path, mut name: OsString, to: &Path, into_existing: bool) -> Result<Unfinished> {
         // Whoever begins something here comes through this door, one after the other: two never think that they are
         // alone.
-        let door = open_directory(parent)?;
-        match flock(&door, FlockOperation::LockExclusive) {
-            // Where the file system knows no locks, two may meet; that is told by the one who comes second.
-            Ok(()) | Err(Errno::NOLCK | Errno::NOSYS | Errno::OPNOTSUPP | Errno::BADF) => {}
-            Err(errno) => return Err(errno).with_context(|| format!("locking {}", parent.display())),
+        if into_existing {
+            let entries = fs::read_dir(parent).with_context(|| format!("reading {}", parent.display()))?;
+            let names: Vec<OsString> = entries.filter_map(|entry| Some(entry.ok()?.file_name())).collect();
+            let is_mark = |name: &OsString| name.to_string_lossy().starts_with(MARK);
+            if !names.is_empty() && !names.iter().any(is_mark) {
+                return Err(taken(parent, "is not empty, and nothing is overwritten"));
+            }
         }
+        let door = open_directory(parent)?;
+        go_through(&door, parent)?;
         if let Some(held) = sweep(parent, &name)? {
             let what = format!("{} is being made by another run: {} is locked", to.display(), held.display());
             return Err(Refusal::usage(what, "wait until it is done, or name another place"));
