@@ -131,7 +131,8 @@ impl Technique for Mounted {
 /// when it is closed.
 fn as_device(image: &Path) -> Result<Image> {
     let output = Command::new("losetup").args(["--find", "--show", "--read-only"]).arg(image).output();
-    let output = output.context("starting losetup")?;
+    let output =
+        output.map_err(|error| Absent::because(format!("no losetup here: {error}"), "apt-get install mount"))?;
     if !output.status.success() {
         let why = String::from_utf8_lossy(&output.stderr).trim().to_owned();
         return Err(Absent::because(format!("no loop device is to be had here: {why}"), "modprobe loop, as root"));
