@@ -3,12 +3,12 @@
 use crate::catalogue::Catalogue;
 use anyhow::{Context, Result};
 use batching::{Directories, make_up_front};
-use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags, chmodat, openat, openat2, symlinkat};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, ResolveFlags, chmodat, openat, openat2, symlinkat};
 use rustix::io::Errno;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::Path;
-use technique::Lap;
 use technique::phase::{CHMOD, LINK, MKDIR};
+use technique::{Absent, Lap};
 
 /// Makes all of them before the first file. Their owner must be able to fill them; what they should not have is taken
 /// away at the end.
@@ -64,6 +64,14 @@ pub(crate) fn open_beneath(dir: BorrowedFd, path: &Path) -> Result<OwnedFd> {
         };
         anyhow::Error::new(errno).context(format!("the directory {}: {why}", path.display()))
     })
+}
+
+/// Whether this kernel opens beneath a directory at all. One that is imitated, as under Valgrind, may not.
+pub(crate) fn beneath_is_known(target: &Path) -> Result<()> {
+    match openat2(CWD, target, FLAGS, Mode::empty(), ResolveFlags::NO_MAGICLINKS) {
+        Err(Errno::NOSYS) => Err(Absent::because("this kernel knows no openat2", "boot Linux 5.6 or newer")),
+        opened => opened.map(drop).with_context(|| format!("opening {}", target.display())),
+    }
 }
 
 const FLAGS: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);

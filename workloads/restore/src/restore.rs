@@ -1,9 +1,9 @@
 //! Restore: from a store to a directory, every knob a field. The hash of every content is verified, always.
 
 use crate::catalogue::Catalogue;
-use crate::directories::{finish, make_all, make_links, open_directory};
+use crate::directories::{beneath_is_known, finish, make_all, make_links, open_directory};
 use crate::job::Job;
-use crate::knobs::{Ahead, Duplicates, Restore, Syncing};
+use crate::knobs::{Ahead, Duplicates, Naming, Restore, Syncing};
 use crate::schedule::Plan;
 use crate::store::{CATALOGUE as NAME, Layout};
 use crate::watch::Watch;
@@ -107,6 +107,9 @@ impl Technique for Restore {
     type Ready = Ready;
 
     fn prepare(&self, site: &Site) -> Result<Ready> {
+        if self.naming == Naming::Beneath {
+            beneath_is_known(&site.target)?;
+        }
         let form = self.form();
         let store = site.keep(&form.to_string(), |path| form.pack(&site.source, path))?;
         let unpacked = self.leaves_out(DECODE).then(|| left_out::unpacked(self, &store)).transpose()?;
