@@ -25,7 +25,7 @@ pub enum Format {
     PathedByBytes,
     /// The path below the root and a NUL.
     Paths,
-    /// Columns of a Parquet file: directory, name, inode, size, time, owner, group and mode. See [`crate::columns`].
+    /// Columns of a Parquet file: directory, name, inode, size, time, owner, group and mode.
     Parquet,
 }
 
