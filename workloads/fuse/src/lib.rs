@@ -7,8 +7,8 @@
 //! spent its time, which is taken out of the client's waiting: what is left in `create`, `write` and `close` is the
 //! kernel and the way there and back.
 //!
-//! What a trick costs in meaning is a promise that its row does not make ([`promised`]). A second transport
-//! ([`rings`]) brings the same requests by memory that is shared with the kernel, a ring for each processor.
+//! What a trick costs in meaning is a promise that its row does not make (`promised`). A second transport
+//! (`rings`) brings the same requests by memory that is shared with the kernel, a ring for each processor.
 //!
 //! Where server and client run decides more than any trick: on one processor, on two, or where the scheduler puts
 //! them. Rows are pinned to one, and say so where they are not. `fuse-trip` asks what one round trip costs, and each

@@ -26,7 +26,7 @@ pub enum Layout {
         block: usize,
     },
     /// Contents stand side by side in one file, packed as one: who wants the last unpacks all before it. What is longer
-    /// than [`STRETCH`] is several such, one after the other.
+    /// than `STRETCH` is several such, one after the other.
     Stream,
 }
 
