@@ -40,7 +40,8 @@ bench-instructions *words:
     fi
     export IAI_CALLGRIND_RUNNER="$PWD/target/tools/bin/iai-callgrind-runner"
     # It cannot be asked for its version, but names it when it complains.
-    if ! "$IAI_CALLGRIND_RUNNER" --version 2>&1 | grep -qF "($version)"; then
+    said=$("$IAI_CALLGRIND_RUNNER" --version 2>&1 || true)
+    if [[ "$said" != *"($version)"* ]]; then
         if ! cargo install iai-callgrind-runner --version "$version" --locked --force --root target/tools; then
             printf 'iai-callgrind-runner %s could not be installed\n' "$version" >&2
             printf '  do  cargo install iai-callgrind-runner --version %s --locked --root target/tools\n' "$version" >&2

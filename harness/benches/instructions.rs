@@ -13,7 +13,7 @@
 mod callgrind;
 
 use anyhow::{Context, Result, bail, ensure};
-use callgrind::{ARGUMENTS, Place, Row, VALGRIND, uncounted, unsteady};
+use callgrind::{ARGUMENTS, Place, Row, VALGRIND, uncounted, unknown, unsteady};
 use harness::catalogue::{WORKLOADS, crate_of, variant_of, workload};
 use harness::refusal::{Refusal, exit_of};
 use harness::say::say;
@@ -111,6 +111,10 @@ fn bench() -> Result<()> {
         for variant in workload.variants.iter().filter(|variant| !variant.aside) {
             let name = format!("{}/{}", workload.name, variant.name);
             if left_out(&name) {
+                continue;
+            }
+            if let Some(why) = unknown(workload.name, variant.name) {
+                say(&format!("{name} is left out: {why}"));
                 continue;
             }
             match first.row(workload.name, variant.name)? {

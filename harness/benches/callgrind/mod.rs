@@ -48,6 +48,12 @@ pub fn uncounted(variant: &Variant) -> Option<&'static str> {
     elsewhere.then_some("its work is done in another program")
 }
 
+/// Why this row cannot run under Valgrind, where it cannot.
+pub fn unknown(workload: &str, variant: &str) -> Option<&'static str> {
+    let beneath = workload == "restore" && (variant == "best-beneath" || variant.starts_with("over-"));
+    beneath.then_some("it asks for openat2, which Valgrind does not know")
+}
+
 /// Why this row of one thread is not steady.
 pub fn unsteady(workload: &str, variant: &str) -> Option<&'static str> {
     UNSTEADY.iter().find(|(of, row, _)| (*of, *row) == (workload, variant)).map(|(_, _, why)| *why)
