@@ -1,6 +1,7 @@
 //! Where the lab's own things live: fixtures and records.
 
 use std::path::PathBuf;
+pub use technique::checkout::build_directory;
 
 /// The lab's own directory: `$ASSAY_HOME`, or `assay/` in the build directory of a checkout, or the user's cache.
 pub fn home() -> PathBuf {
@@ -25,10 +26,4 @@ pub fn fixtures() -> PathBuf {
 /// Records, a directory a run.
 pub fn runs() -> PathBuf {
     home().join("runs")
-}
-
-/// The build directory that the binary lies in; cargo marks it with a tag.
-pub fn build_directory() -> Option<PathBuf> {
-    let exe = std::env::current_exe().ok()?;
-    exe.ancestors().find(|dir| dir.join("CACHEDIR.TAG").is_file()).map(PathBuf::from)
 }

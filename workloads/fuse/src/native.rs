@@ -6,7 +6,7 @@ use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use technique::Absent;
-use technique::peer::find_program;
+use technique::peer::require;
 
 /// A file system of the kernel's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,11 +49,7 @@ impl NativeMount {
     }
 
     fn ext4(&mut self, point: &Path, image: &Path, room: u64) -> Result<()> {
-        for program in ["mkfs.ext4", "mount"] {
-            if find_program(program).is_none() {
-                return Err(Absent::because(format!("no {program} here"), "apt-get install e2fsprogs mount"));
-            }
-        }
+        require(&["mkfs.ext4", "mount"], "apt-get install e2fsprogs mount")?;
         std::fs::File::create_new(image)?.set_len((room * 2).max(64 << 20)).context("making the image")?;
         run(Command::new("mkfs.ext4").args(["-q", "-F"]).arg(image))?;
         // The loop device goes by itself when it is unmounted.

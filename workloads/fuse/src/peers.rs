@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 use technique::Absent;
-use technique::peer::find_program;
+use technique::peer::require;
 
 /// A server of somebody else's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,11 +52,7 @@ impl Peer {
         }
         let mend = "just peers, or: apt-get install bindfs mergerfs gocryptfs";
         // It kills a server whose starter is gone.
-        for program in [self.program(), "setpriv"] {
-            if find_program(program).is_none() {
-                return Err(Absent::because(format!("no {program} here"), mend));
-            }
-        }
+        require(&[self.program(), "setpriv"], mend)?;
         possible()
     }
 

@@ -10,7 +10,7 @@ use std::fs::{File, OpenOptions, Permissions};
 use std::io::{Read, Seek, Write};
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 use technique::{Lap, Promise, Site};
 
 const ENOSPC: i32 = 28;
@@ -62,6 +62,16 @@ fn served(within: &Where) -> Option<Knobs> {
     if let Where::Served(knobs) = within { Some(*knobs) } else { None }
 }
 
+/// What comes of a command on a place, given by somebody without any right. Nothing where nobody can become such.
+fn by_a_stranger(command: &[&str], place: &Path) -> Option<Output> {
+    let stranger = ["--reuid=65534", "--regid=65534", "--clear-groups", "--bounding-set=-all"];
+    let told = Command::new("setpriv").args(stranger).args(command).arg(place).output();
+    if told.is_err() {
+        technique::absent::skip("setpriv", "no setpriv here: apt-get install util-linux");
+    }
+    told.ok()
+}
+
 #[test]
 fn a_stranger_who_writes_drops_the_setuid_bit_or_the_row_says_so() {
     hold(Promise::SetuidDropped, |within| {
@@ -69,16 +79,8 @@ fn a_stranger_who_writes_drops_the_setuid_bit_or_the_row_says_so() {
         let place = mount.at("tool");
         std::fs::write(&place, "x").unwrap();
         std::fs::set_permissions(&place, Permissions::from_mode(0o4777)).unwrap();
-        let wrote = Command::new("setpriv")
-            .args(["--reuid=65534", "--regid=65534", "--clear-groups", "--bounding-set=-all"])
-            .args(["sh", "-c", "echo more >> \"$0\""])
-            .arg(&place)
-            .status();
-        let Ok(wrote) = wrote else {
-            technique::absent::skip("setpriv", "no setpriv here: apt-get install util-linux");
-            return None;
-        };
-        assert!(wrote.success());
+        let wrote = by_a_stranger(&["sh", "-c", "echo more >> \"$0\""], &place)?;
+        assert!(wrote.status.success());
         Some(std::fs::metadata(&place).unwrap().mode() & 0o4000 == 0)
     });
 }
@@ -92,14 +94,7 @@ fn who_may_not_is_refused_or_the_row_says_that_all_may() {
         std::fs::set_permissions(&place, Permissions::from_mode(0o600)).unwrap();
         // Whoever asks must get as far as the mount.
         std::fs::set_permissions(mount.at("").parent().unwrap(), Permissions::from_mode(0o755)).unwrap();
-        let read = Command::new("setpriv")
-            .args(["--reuid=65534", "--regid=65534", "--clear-groups", "--bounding-set=-all", "cat"])
-            .arg(&place)
-            .output();
-        let Ok(read) = read else {
-            technique::absent::skip("setpriv", "no setpriv here: apt-get install util-linux");
-            return None;
-        };
+        let read = by_a_stranger(&["cat"], &place)?;
         let told = String::from_utf8_lossy(&read.stderr);
         assert!(read.status.success() || told.contains("ermission"), "{told}");
         Some(!read.status.success())

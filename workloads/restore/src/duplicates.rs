@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use batching::{Directories, Spread, make_parents};
 use rustix::fs::{AtFlags, Mode, OFlags, futimens, ioctl_ficlone, linkat, openat, symlinkat, unlinkat};
 use rustix::io::Errno;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use technique::phase::{CLOSE, COPY, CREATE, LINK, OPEN, TIMES};
 use technique::trouble::trouble;
@@ -41,7 +41,7 @@ pub(crate) fn make(job: &Job, lap: &mut Lap) -> Result<()> {
                     lap.mark(LINK);
                     Ok(())
                 }
-                Duplicates::Cloned => clone(job.target, &to, job.target, &path, file, lap),
+                Duplicates::Cloned => clone((job.target, &to), (job.target, &path), file, lap),
                 Duplicates::Symlinked => {
                     symlinkat(way_to(&path, &to), job.target, &path)
                         .with_context(|| format!("making {} a link to {}", path.display(), to.display()))?;
@@ -58,13 +58,17 @@ pub(crate) fn linkers() -> Spread {
     Crew::TwoEach.spread()
 }
 
-/// Makes a file that shares the bytes of another. What fails is removed.
-pub(crate) fn clone(
-    from: BorrowedFd,
-    first: &Path,
-    dir: BorrowedFd,
-    path: &Path,
+/// Makes a file that shares the bytes of another.
+pub(crate) fn clone(from: (BorrowedFd, &Path), to: (BorrowedFd, &Path), file: &File, lap: &mut Lap) -> Result<()> {
+    made_of(from, to, file, ("cloning", |first, made| ioctl_ficlone(made, first)), lap)
+}
+
+/// Makes a file of another, and gives it its mode and time. What fails is removed.
+pub(crate) fn made_of(
+    (from, first): (BorrowedFd, &Path),
+    (dir, path): (BorrowedFd, &Path),
     file: &File,
+    (doing, bring): (&str, impl FnOnce(&OwnedFd, &OwnedFd) -> Result<(), Errno>),
     lap: &mut Lap,
 ) -> Result<()> {
     let read = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -74,12 +78,12 @@ pub(crate) fn clone(
     let made = openat(dir, path, new, Mode::from_raw_mode(file.mode & 0o7777))
         .map_err(|errno| trouble(errno, "making", dir, path))?;
     lap.mark(CREATE);
-    let cloned = ioctl_ficlone(&made, &first);
+    let brought = bring(&first, &made);
     lap.mark(COPY);
-    if let Err(errno) = cloned.and_then(|()| futimens(&made, &times(file.mtime))) {
+    if let Err(errno) = brought.and_then(|()| futimens(&made, &times(file.mtime))) {
         // The error that is told is the one that led here.
         let _ = unlinkat(dir, path, AtFlags::empty());
-        return Err(trouble(errno, "cloning", dir, path));
+        return Err(trouble(errno, doing, dir, path));
     }
     lap.mark(TIMES);
     drop((first, made));

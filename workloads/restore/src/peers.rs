@@ -9,7 +9,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use technique::peer::{fill, find_program, parse};
+use technique::peer::{fill, parse, require};
 use technique::phase::COMMAND;
 use technique::{Absent, Concession, Lap, Promise, Promises, Site, Technique, tree};
 
@@ -213,11 +213,7 @@ impl Technique for Tool {
     type Ready = Command;
 
     fn prepare(&self, site: &Site) -> Result<Command> {
-        for program in self.needs {
-            if find_program(program).is_none() {
-                return Err(Absent::because(format!("no {program} here"), self.mend));
-            }
-        }
+        require(self.needs, self.mend)?;
         let kept = site.keep(self.pack.0, |path| {
             fs::create_dir(path).with_context(|| format!("making {}", path.display()))?;
             self.pack(site, path)

@@ -3,7 +3,7 @@
 
 use crate::catalogue::{Catalogue, File};
 use crate::directories::{finish, make_all, make_links, open_directory};
-use crate::duplicates::{clone, probe_clones};
+use crate::duplicates::{clone, made_of, probe_clones};
 use crate::job::times;
 use crate::knobs::Crew;
 use crate::restore::read_catalogue;
@@ -13,13 +13,13 @@ use anyhow::{Context, Result, ensure};
 use batching::{Directories, Spread};
 use codecs::Hash;
 use fixtures::tree::scan;
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, copy_file_range, futimens, linkat, openat, symlinkat, unlinkat};
+use rustix::fs::{AtFlags, CWD, Mode, copy_file_range, futimens, linkat, symlinkat};
 use rustix::io::Errno;
 use std::fs;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use technique::load::clear_umask;
-use technique::phase::{CATALOGUE, CLOSE, COPY, CREATE, LINK, OPEN, TIMES};
+use technique::phase::{CATALOGUE, LINK, OPEN};
 use technique::trouble::trouble;
 use technique::{Absent, Calls, Lap, Promise, Promises, Site, Technique};
 
@@ -147,43 +147,24 @@ impl Unpacked {
         lap: &mut Lap,
     ) -> Result<()> {
         let (from, name) = (whole(catalogue, file), file.name());
+        let copy = |lap: &mut Lap| {
+            let bytes = |whole: &OwnedFd, made: &OwnedFd| copy_bytes(whole, made, len(catalogue, file));
+            made_of((store, &from), (dir, name), file, ("copying", bytes), lap)
+        };
         let made = match self.by {
             By::HardLink => linkat(store, &from, dir, name, AtFlags::empty()),
             By::Symlink => symlinkat(place.join(&from), dir, name),
-            By::Clone => return clone(store, &from, dir, name, file, lap),
-            By::Copy => return copy(store, &from, dir, file, len(catalogue, file), lap),
+            By::Clone => return clone((store, &from), (dir, name), file, lap),
+            By::Copy => return copy(lap),
         };
         lap.mark(LINK);
         match made {
             Ok(()) => Ok(()),
             // It has as many names as its file system allows: this one becomes a file of its own.
-            Err(Errno::MLINK) => copy(store, &from, dir, file, len(catalogue, file), lap),
+            Err(Errno::MLINK) => copy(lap),
             Err(errno) => Err(trouble(errno, "linking", dir, name)),
         }
     }
-}
-
-/// Makes a file whose bytes the kernel copies. What fails is removed.
-fn copy(store: BorrowedFd, from: &Path, dir: BorrowedFd, file: &File, len: u64, lap: &mut Lap) -> Result<()> {
-    let name = file.name();
-    let read = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let whole = openat(store, from, read, Mode::empty()).map_err(|errno| trouble(errno, "opening", store, from))?;
-    lap.mark(OPEN);
-    let new = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
-    let made = openat(dir, name, new, Mode::from_raw_mode(file.mode & 0o7777))
-        .map_err(|errno| trouble(errno, "making", dir, name))?;
-    lap.mark(CREATE);
-    let copied = copy_bytes(&whole, &made, len);
-    lap.mark(COPY);
-    if let Err(errno) = copied.and_then(|()| futimens(&made, &times(file.mtime))) {
-        // The error that is told is the one that led here.
-        let _ = unlinkat(dir, name, AtFlags::empty());
-        return Err(trouble(errno, "copying", dir, name));
-    }
-    lap.mark(TIMES);
-    drop((whole, made));
-    lap.mark(CLOSE);
-    Ok(())
 }
 
 fn copy_bytes(from: &OwnedFd, to: &OwnedFd, len: u64) -> Result<(), Errno> {

@@ -6,6 +6,7 @@
 
 pub mod absent;
 pub mod calls;
+pub mod checkout;
 pub mod clock;
 pub mod lap;
 pub mod load;

@@ -7,6 +7,14 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+/// Answers [`Absent`] where one of these programs is not here, with how to get it.
+pub fn require(programs: &[&str], mend: &str) -> Result<()> {
+    match programs.iter().find(|program| find_program(program).is_none()) {
+        Some(missing) => Err(Absent::because(format!("no {missing} here"), mend)),
+        None => Ok(()),
+    }
+}
+
 /// Another program as a technique. `{source}`, `{target}` and `{kept}` in its commands stand for the site's paths;
 /// words are split at spaces before the paths are put in, and no shell is asked.
 #[derive(Clone, Copy, Debug)]
@@ -27,11 +35,7 @@ impl Technique for Peer {
     type Ready = Command;
 
     fn prepare(&self, site: &Site) -> Result<Command> {
-        for program in self.needs {
-            if find_program(program).is_none() {
-                return Err(Absent::because(format!("no {program} here"), self.mend));
-            }
-        }
+        require(self.needs, self.mend)?;
         let kept = match self.keep {
             None => site.kept().to_path_buf(),
             Some((key, command)) => site.keep(key, |path| run(&mut parse(command, site, path)?))?,

@@ -41,10 +41,12 @@ impl Build {
                 let near = here.ancestors().skip(1).take(2).map(|dir| dir.join(PROGRAM));
                 (near.into_iter().find(|path| path.is_file()), "cargo build --release")
             }
-            Build::Tuned => {
-                let target = here.ancestors().find(|dir| dir.join("CACHEDIR.TAG").is_file());
-                (target.map(|dir| dir.join("tuned").join(PROGRAM)).filter(|path| path.is_file()), "just tuned")
-            }
+            Build::Tuned => (
+                technique::checkout::build_directory()
+                    .map(|dir| dir.join("tuned").join(PROGRAM))
+                    .filter(|path| path.is_file()),
+                "just tuned",
+            ),
         }
     }
 }
