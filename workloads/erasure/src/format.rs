@@ -94,6 +94,11 @@ impl Object {
         HEAD as u64 * (1 + self.stripes()) + blocks
     }
 
+    /// Where that stripe's block begins in each shard, where nothing is packed: with what stands before it.
+    pub(crate) fn place_of(&self, stripe: u64) -> u64 {
+        HEAD as u64 + stripe * (HEAD as u64 + self.block)
+    }
+
     /// The head of one of its shards.
     pub fn head(&self, index: usize) -> [u8; HEAD] {
         let mut head = [0; HEAD];

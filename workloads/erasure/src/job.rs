@@ -2,7 +2,7 @@
 
 use crate::format::Id;
 use crate::get::{self, get_by};
-use crate::put::{Plan, Put, Way, put};
+use crate::put::{self, Plan, Put, Way, put};
 use crate::target::{Directory, Injected, Slow, Target, directories};
 use crate::{judge, place};
 use anyhow::{Context, Result};
@@ -34,6 +34,8 @@ pub(crate) enum Route {
     Stripes {
         writers: usize,
     },
+    /// A worker for each processor, whole stripes each.
+    Workers,
     Memory,
     /// Temporary files beside the targets.
     Temp {
@@ -74,6 +76,7 @@ pub(crate) struct Ready {
     code: Code,
     temp: PathBuf,
     temp_bytes: u64,
+    workers: usize,
 }
 
 impl Store {
@@ -83,12 +86,13 @@ impl Store {
         Plan { data, parity, block, hash, pack, way, spare, patience: PATIENCE, durable: false }
     }
 
-    fn way(&self, length: u64, temp: &std::path::Path) -> Result<Way> {
+    fn way(&self, length: u64, ready: &Ready) -> Result<Way> {
         let memory = Way::Memory { writers: WRITERS };
-        let files = |at_once| Way::Temp { dir: temp.to_owned(), writers: WRITERS, at_once };
+        let files = |at_once| Way::Temp { dir: ready.temp.clone(), writers: WRITERS, at_once };
         Ok(match self.route {
             Route::OneStripe => Way::OneStripe,
             Route::Stripes { writers } => Way::Stripes { depth: DEPTH, writers },
+            Route::Workers => Way::Workers(ready.workers),
             Route::Memory => memory,
             Route::Temp { at_once } => files(at_once),
             Route::Hybrid(threshold) if length < threshold => memory,
@@ -120,13 +124,14 @@ impl Technique for Store {
             let is_slow = self.slow && index == SLOW;
             targets.push(if is_slow { Box::new(Slow::new(directory, BAD_DAY)) } else { Box::new(directory) });
         }
-        Ok(Ready { targets, objects, code: self.plan(Way::OneStripe).code()?, temp, temp_bytes: 0 })
+        let code = self.plan(Way::OneStripe).code()?;
+        Ok(Ready { targets, objects, code, temp, temp_bytes: 0, workers: put::workers() })
     }
 
     fn work(&self, ready: &mut Ready, lap: &mut Lap) -> Result<()> {
         let targets: Vec<&dyn Target> = ready.targets.iter().map(AsRef::as_ref).collect();
         for object in &ready.objects {
-            let plan = self.plan(self.way(object.length, &ready.temp)?);
+            let plan = self.plan(self.way(object.length, ready)?);
             lap.mark(STAT);
             let file = File::open(&object.path).with_context(|| format!("opening {}", object.path.display()))?;
             lap.mark(OPEN);

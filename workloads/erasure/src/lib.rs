@@ -23,6 +23,7 @@ mod stripe;
 mod stripes;
 pub mod target;
 mod temp;
+mod workers;
 
 use job::{Back, Fetch, Route, Store};
 use parity::Carried;
@@ -39,6 +40,7 @@ const TEMP: Store = Store {
 };
 const MEMORY: Store = Store { route: Route::Memory, ..TEMP };
 const STRIPES: Store = Store { route: Route::Stripes { writers: 1 }, ..TEMP };
+const WORKERS: Store = Store { route: Route::Workers, ..TEMP };
 const ALONE: Store = Store { route: Route::OneStripe, ..TEMP };
 const FETCH: Fetch = Fetch { route: Back::OneStripe, lost: 0 };
 
@@ -94,6 +96,13 @@ pub static WORKLOAD: Workload = Workload {
             &Store { route: Route::Stripes { writers: 6 }, ..TEMP },
             "the same with a writer for each target",
         ),
+        variant(
+            "put-workers",
+            &WORKERS,
+            "streamed stripes by a worker for each processor: reads, encodes, hashes, writes",
+        ),
+        variant("put-workers-64k", &Store { block: 64 << 10, ..WORKERS }, "the same with blocks of 64 KiB"),
+        variant("put-workers-crc32c", &Store { hash: Carried::Crc32c, ..WORKERS }, "with a checksum instead of BLAKE3"),
         variant("put-stripes-16k", &Store { block: 16 << 10, ..STRIPES }, "blocks of 16 KiB").aside(),
         variant("put-stripes-64k", &Store { block: 64 << 10, ..STRIPES }, "streamed stripes, blocks of 64 KiB"),
         variant("put-stripes-1m", &Store { block: 1 << 20, ..STRIPES }, "streamed stripes, blocks of 1 MiB"),
@@ -145,7 +154,7 @@ pub static WORKLOAD: Workload = Workload {
         ),
         variant("cp", &CP, "the floor: the object copied once, no parity, nothing verified"),
     ],
-    ladder: &["put-temp-files", "put-pipelined", "put-in-memory", "put-stripes-alone", "put-stripes"],
+    ladder: &["put-temp-files", "put-pipelined", "put-in-memory", "put-stripes-alone", "put-stripes", "put-workers"],
     floor: Some("cp"),
     expected: judge::expected,
     outcome: judge::outcome,

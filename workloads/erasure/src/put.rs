@@ -3,12 +3,14 @@
 use crate::budget::Budget;
 use crate::format::{Id, Object};
 use crate::target::{Sink, Target};
-use crate::{memory, stripes, temp};
+use crate::{memory, stripes, temp, workers as each};
 use anyhow::{Context, Result, anyhow};
 use parity::{Carried, Code, Family};
 use std::fs::File;
+use std::num::NonZero;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
+use std::thread::available_parallelism;
 use std::time::Duration;
 use technique::Lap;
 use technique::phase::{CREATE, UNLINK};
@@ -48,6 +50,8 @@ pub enum Way {
         /// How many threads write; at most one for each target.
         writers: usize,
     },
+    /// Each worker takes whole stripes, and has the memory of one.
+    Workers(usize),
     /// All shards in memory, then all to their targets.
     Memory {
         /// How many threads write.
@@ -63,6 +67,9 @@ pub enum Way {
         at_once: bool,
     },
 }
+
+/// More workers than this wait for memory and for each other's files.
+const MOST_WORKERS: usize = 8;
 
 /// What an object is put with.
 pub struct Put<'a> {
@@ -105,6 +112,11 @@ impl std::fmt::Display for Stopped {
 
 impl std::error::Error for Stopped {}
 
+/// How many workers stripes are worth here: one for each processor.
+pub fn workers() -> usize {
+    available_parallelism().map_or(1, NonZero::get).min(MOST_WORKERS)
+}
+
 impl Plan {
     /// The fastest way: streamed stripes.
     pub fn streamed(data: u16, parity: u16) -> Plan {
@@ -114,7 +126,7 @@ impl Plan {
             block: 256 << 10,
             hash: Carried::Blake3,
             pack: None,
-            way: Way::Stripes { depth: 3, writers: 1 },
+            way: Way::Workers(workers()),
             spare: 0,
             patience: Duration::ZERO,
             durable: false,
@@ -144,6 +156,7 @@ impl Plan {
         let depth = match self.way {
             Way::OneStripe | Way::Temp { .. } => 1,
             Way::Stripes { depth, .. } => depth as u64,
+            Way::Workers(workers) => workers as u64 + 1,
             Way::Memory { .. } => object.stripes(),
         };
         crate::stripe::Full::bytes(object) * depth.min(object.stripes())
@@ -173,6 +186,7 @@ pub fn put(put: &Put, lap: &mut Lap) -> Result<Stored> {
     let sinks = match &put.plan.way {
         Way::OneStripe => stripes::one_by_one(put, sinks, &lost, lap)?,
         Way::Stripes { depth, writers } => stripes::pipelined(put, sinks, &lost, *depth, *writers, lap)?,
+        Way::Workers(workers) => each::put(put, sinks, &lost, *workers, lap)?,
         Way::Memory { writers } => memory::put(put, sinks, &lost, *writers, lap)?,
         Way::Temp { dir, writers, at_once } => {
             let ways = temp::Ways { dir, writers: *writers, at_once: *at_once };

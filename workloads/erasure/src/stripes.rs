@@ -7,7 +7,7 @@ use anyhow::{Context, Result, anyhow};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use technique::Lap;
 use technique::phase::{HASH, SETUP, WAIT};
 
@@ -160,11 +160,10 @@ fn produce(put: &Put, free: &Receiver<Full>, hands: &mut [Hand], lost: &Lost, la
             return Err(anyhow!("too many targets failed"));
         }
     }
-    let mut waited = Duration::ZERO;
+    let mut since = Instant::now();
     while lost.may_be_more() && hands.iter().any(Hand::is_busy) {
         std::thread::sleep(LOOK);
-        waited += LOOK;
-        leave_stragglers(put, hands, lost, &mut waited)?;
+        leave_stragglers(put, hands, lost, &mut since)?;
     }
     Ok(())
 }
@@ -174,13 +173,12 @@ const LOOK: Duration = Duration::from_millis(1);
 
 /// Memory for the next stripe: what the last writer of an earlier one gave back.
 fn room(put: &Put, free: &Receiver<Full>, hands: &mut [Hand], lost: &Lost) -> Result<Full> {
-    let mut waited = Duration::ZERO;
+    let mut since = Instant::now();
     while lost.may_be_more() {
-        match free.recv_timeout(LOOK) {
-            Ok(full) => return Ok(full),
-            Err(_) => waited += LOOK,
+        if let Ok(full) = free.recv_timeout(LOOK) {
+            return Ok(full);
         }
-        if leave_stragglers(put, hands, lost, &mut waited)? {
+        if leave_stragglers(put, hands, lost, &mut since)? {
             // What they hold comes back once the write that is under way is over; the others go on meanwhile.
             return Full::room(&put.object);
         }
@@ -190,13 +188,13 @@ fn room(put: &Put, free: &Receiver<Full>, hands: &mut [Hand], lost: &Lost) -> Re
 
 /// Leaves targets behind for which all others have waited too long. Where more are slow than may be left behind, they
 /// are waited for.
-fn leave_stragglers(put: &Put, hands: &mut [Hand], lost: &Lost, waited: &mut Duration) -> Result<bool> {
+fn leave_stragglers(put: &Put, hands: &mut [Hand], lost: &Lost, since: &mut Instant) -> Result<bool> {
     let busy = hands.iter().filter(|hand| hand.is_busy()).map(|hand| hand.numbers.len()).sum::<usize>();
     if busy == 0 || busy > lost.left() {
-        *waited = Duration::ZERO;
+        *since = Instant::now();
         return Ok(false);
     }
-    if *waited < put.plan.patience {
+    if since.elapsed() < put.plan.patience {
         return Ok(false);
     }
     for hand in hands.iter_mut().filter(|hand| hand.is_busy()) {

@@ -31,6 +31,10 @@ pub trait Target: Send + Sync {
 pub trait Sink: Send {
     /// Goes on with these bytes and those.
     fn write(&mut self, head: &[u8], block: &[u8]) -> io::Result<()>;
+    /// The way to write at any place of it, from several threads, where there is one.
+    fn placed(&self) -> Option<&dyn Placed> {
+        None
+    }
     /// Begins to finish it where that takes long, so that several are finished at once.
     fn close(&mut self) -> Result<()> {
         Ok(())
@@ -41,6 +45,12 @@ pub trait Sink: Send {
     }
     /// Gives the shard its name; where `durable`, a power cut takes nothing of it away.
     fn finish(self: Box<Self>, durable: bool) -> Result<()>;
+}
+
+/// A shard of which any place can be written at any time.
+pub trait Placed: Sync {
+    /// Writes these bytes and those at that place.
+    fn write_at(&self, offset: u64, head: &[u8], block: &[u8]) -> io::Result<()>;
 }
 
 /// A shard that is being read.
@@ -114,6 +124,10 @@ impl Sink for Part {
         }
     }
 
+    fn placed(&self) -> Option<&dyn Placed> {
+        Some(&self.file)
+    }
+
     fn finish(mut self: Box<Self>, durable: bool) -> Result<()> {
         let finishing = || format!("finishing {}", self.place.display());
         if durable {
@@ -124,6 +138,16 @@ impl Sink for Part {
         }
         self.unfinished = None;
         Ok(())
+    }
+}
+
+impl Placed for File {
+    fn write_at(&self, offset: u64, head: &[u8], block: &[u8]) -> io::Result<()> {
+        let parts = [IoSlice::new(head), IoSlice::new(block)];
+        let written = rustix::io::pwritev(self, &parts, offset)?;
+        let (of_head, of_block) = (written.min(head.len()), written.saturating_sub(head.len()));
+        self.write_all_at(&head[of_head..], offset + of_head as u64)?;
+        self.write_all_at(&block[of_block..], offset + (head.len() + of_block) as u64)
     }
 }
 

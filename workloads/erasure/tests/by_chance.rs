@@ -51,6 +51,8 @@ fn cases(longest: usize) -> impl Strategy<Value = Case> {
     let hash = prop::sample::select(vec![Carried::Blake3, Carried::Crc32c, Carried::Xxh3, Carried::Sha256]);
     let way = prop::sample::select(vec![
         Way::OneStripe,
+        Way::Workers(2),
+        Way::Workers(5),
         Way::Stripes { depth: 2, writers: 1 },
         Way::Stripes { depth: 4, writers: 3 },
         Way::Memory { writers: 2 },

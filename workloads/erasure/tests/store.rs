@@ -129,16 +129,19 @@ fn who_stops_leaves_the_old_one() {
 fn who_is_at_it_is_neither_swept_nor_joined() {
     let place = Place::new();
     let file = place.file(&vec![5; 50_000]);
-    let looked = std::sync::atomic::AtomicUsize::new(0);
+    let looked = std::sync::Mutex::new(0);
     let meanwhile = |_| {
+        // Workers ask at the same time.
+        let mut looked = looked.lock().unwrap();
         assert!(place.store().sweep().unwrap().is_empty());
         let second = place.store().put("a", &file, &plan(), true, None, &|_| true).unwrap_err();
         assert!(matches!(refused(&second), Refused::Busy(_)), "{second:#}");
         assert_eq!(place.store().put("b", &file, &plan(), true, None, &|_| true).unwrap().0.length, 50_000);
-        looked.fetch_add(1, std::sync::atomic::Ordering::Relaxed) < 100
+        *looked += 1;
+        *looked < 100
     };
     place.store().put("a", &file, &plan(), false, None, &meanwhile).unwrap();
-    assert!(looked.into_inner() > 2);
+    assert!(looked.into_inner().unwrap() > 2);
     assert_eq!(place.get("a").unwrap(), vec![5; 50_000]);
     place.holds(&["a", "b"]);
 }
@@ -265,7 +268,7 @@ fn nothing_is_swept_that_is_not_ours() {
 
 #[test]
 fn memory_is_kept_to() {
-    let plan = Plan::streamed(4, 2);
+    let plan = Plan { way: Way::Stripes { depth: 3, writers: 1 }, ..Plan::streamed(4, 2) };
     let all = plan.memory(&plan.object(erasure::format::Id([0; 16]), 1 << 30));
     for most in [all, all - 1, all / 3, 100 << 10] {
         let fitting = within(&plan, 1 << 30, most, 0).unwrap();
@@ -276,6 +279,12 @@ fn memory_is_kept_to() {
     assert!(matches!(within(&plan, 1 << 30, all + 9, 9).unwrap().way, Way::Stripes { depth: 3, .. }));
     assert!(matches!(within(&plan, 1 << 30, all, 9).unwrap().way, Way::Stripes { depth: 2, .. }));
     assert!(within(&plan, 1 << 30, all, all).is_err());
+    // As many workers as fit.
+    let plan = Plan { way: Way::Workers(4), ..plan };
+    let all = plan.memory(&plan.object(erasure::format::Id([0; 16]), 1 << 30));
+    assert!(matches!(within(&plan, 1 << 30, all, 0).unwrap().way, Way::Workers(4)));
+    assert!(matches!(within(&plan, 1 << 30, all - 1, 0).unwrap().way, Way::Workers(3)));
+    assert!(matches!(within(&plan, 1 << 30, all / 5, 0).unwrap().way, Way::OneStripe));
 }
 
 #[test]

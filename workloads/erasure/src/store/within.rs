@@ -10,15 +10,9 @@ use anyhow::Result;
 pub fn within(plan: &Plan, length: u64, most: u64, targets: u64) -> Result<Plan> {
     let mut fitting = plan.clone();
     let needs = |plan: &Plan| targets + plan.memory(&plan.object(Id([0; 16]), length));
-    if let Way::Stripes { depth, writers } = plan.way {
-        let fits = |depth: &usize| {
-            let way = Way::Stripes { depth: *depth, writers };
-            needs(&Plan { way, ..plan.clone() }) <= most
-        };
-        fitting.way = match (2..=depth).rev().find(fits) {
-            Some(depth) => Way::Stripes { depth, writers },
-            None => Way::OneStripe,
-        };
+    while needs(&fitting) > most {
+        let Some(way) = fewer(&fitting.way) else { break };
+        fitting.way = way;
     }
     while needs(&fitting) > most && fitting.block > 4 << 10 && !matches!(fitting.way, Way::Memory { .. }) {
         fitting.block /= 2;
@@ -29,4 +23,14 @@ pub fn within(plan: &Plan, length: u64, most: u64, targets: u64) -> Result<Plan>
         return Err(Refused::Nonsense(told).into());
     }
     Ok(fitting)
+}
+
+/// The same way with a stripe less in flight.
+fn fewer(way: &Way) -> Option<Way> {
+    match *way {
+        Way::Workers(workers) if workers > 1 => Some(Way::Workers(workers - 1)),
+        Way::Stripes { depth, writers } if depth > 2 => Some(Way::Stripes { depth: depth - 1, writers }),
+        Way::Workers(_) | Way::Stripes { .. } => Some(Way::OneStripe),
+        _ => None,
+    }
 }
