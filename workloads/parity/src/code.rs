@@ -138,10 +138,15 @@ impl Code {
     pub fn encode<D: AsRef<[u8]>, P: AsMut<[u8]>>(&self, data: &[D], parity: &mut [P]) -> Result<(), CodeError> {
         let data: Vec<&[u8]> = data.iter().map(AsRef::as_ref).collect();
         let mut parity: Vec<&mut [u8]> = parity.iter_mut().map(AsMut::as_mut).collect();
-        fits(&data, self.data, &parity, self.parity)?;
+        self.encode_slices(&data, &mut parity)
+    }
+
+    /// [`encode`](Code::encode) on slices, which allocates nothing.
+    pub fn encode_slices(&self, data: &[&[u8]], parity: &mut [&mut [u8]]) -> Result<(), CodeError> {
+        fits(data, self.data, parity, self.parity)?;
         match &self.encoder {
-            Encoder::Matrix(transform) => transform.sum(&data, &mut parity),
-            Encoder::Fourier(fft) => fft.sum(&data, &mut parity),
+            Encoder::Matrix(transform) => transform.sum(data, parity),
+            Encoder::Fourier(fft) => fft.sum(data, parity),
         }
         Ok(())
     }
@@ -280,7 +285,7 @@ mod tests {
             let refused = Code::new(data, parity, Family::Cauchy).unwrap_err();
             assert_eq!(refused, CodeError::Shape { data, parity });
         }
-        for family in [Family::Cauchy, Family::Vandermonde] {
+        for family in [Family::Cauchy, Family::Ones, Family::Vandermonde] {
             assert_eq!(Code::new(200, 56, family).unwrap().shards(), 256);
         }
         assert_eq!(Code::new(65, 2, Family::Fourier).unwrap_err(), CodeError::Shape { data: 65, parity: 2 });
@@ -313,7 +318,7 @@ mod tests {
 
     #[test]
     fn any_two_of_six_shards_come_back_and_three_do_not() {
-        for family in [Family::Cauchy, Family::Vandermonde, Family::Fourier] {
+        for family in [Family::Cauchy, Family::Ones, Family::Vandermonde, Family::Fourier] {
             let code = Code::new(4, 2, family).unwrap();
             let data: Vec<Vec<u8>> =
                 (1..5u8).map(|seed| (0..100).map(|at| seed.wrapping_mul(at + 77)).collect()).collect();

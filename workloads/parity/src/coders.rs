@@ -17,6 +17,8 @@ use technique::Lap;
 pub(crate) enum Whose {
     /// This crate's, with Cauchy's matrix.
     Own(Kernel, Stores),
+    /// This crate's, with a matrix that begins with ones.
+    Ones(Kernel),
     /// This crate's, by a Fourier transform.
     Fourier(Kernel),
     /// Intel's library, where the system has it.
@@ -32,6 +34,7 @@ impl Whose {
     pub(crate) fn coder(self, shape: Shape) -> Result<Box<dyn Coder>> {
         Ok(match self {
             Whose::Own(kernel, stores) => Box::new(own::Own::new(shape, Family::Cauchy, kernel, stores)?),
+            Whose::Ones(kernel) => Box::new(own::Own::new(shape, Family::Ones, kernel, Stores::Cached)?),
             Whose::Fourier(kernel) => Box::new(own::Own::new(shape, Family::Fourier, kernel, Stores::Cached)?),
             Whose::Isal => Box::new(isal::Isal::new(shape)?),
             Whose::Erasure => Box::new(erasure::Erasure::new(shape)?),
@@ -63,7 +66,8 @@ mod tests {
 
     fn all() -> Vec<Whose> {
         let own = Kernel::ALL.into_iter().flat_map(|kernel| {
-            [Whose::Own(kernel, Stores::Cached), Whose::Own(kernel, Stores::Streamed), Whose::Fourier(kernel)]
+            let own = |stores| Whose::Own(kernel, stores);
+            [own(Stores::Cached), own(Stores::Streamed), Whose::Ones(kernel), Whose::Fourier(kernel)]
         });
         own.chain([Whose::Isal, Whose::Erasure, Whose::Leopard]).collect()
     }

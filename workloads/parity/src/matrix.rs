@@ -8,6 +8,9 @@ use crate::field::{self, PRODUCTS};
 pub enum Family {
     /// One over the sum of a row's and a column's number: what ISA-L's `gf_gen_cauchy1_matrix` makes.
     Cauchy,
+    /// The same, each column and then each row divided so that the first parity is a plain sum and the first data shard
+    /// goes into every parity as it is: of `k * m` products `k + m - 1` are none.
+    Ones,
     /// Powers of the row's number, multiplied so that the data stands unchanged on top: what Backblaze's code, its
     /// Go port and `reed-solomon-erasure` make.
     Vandermonde,
@@ -42,6 +45,16 @@ impl Matrix {
                 // Rows are numbered above all columns, so that no sum is zero.
                 field::inverse(number(row) ^ number(column)).unwrap_or(0)
             }),
+            Family::Ones => {
+                let cell = |row: usize, column: usize| number(data + row) ^ number(column);
+                Matrix::of(data + parity, data, |row, column| {
+                    let Some(row) = row.checked_sub(data) else { return identity(row, column) };
+                    // Dividing a row or a column leaves every square part of Cauchy's matrix as it was: not singular.
+                    let above = field::mul(cell(0, column), cell(row, 0));
+                    let below = field::inverse(field::mul(cell(row, column), cell(0, 0))).unwrap_or(0);
+                    field::mul(above, below)
+                })
+            }
             Family::Vandermonde => {
                 let powers = Matrix::of(data + parity, data, |row, column| {
                     (0..column).fold(1, |power, _| field::mul(power, number(row)))
@@ -68,6 +81,12 @@ impl Matrix {
     /// How many columns there are.
     pub fn columns(&self) -> usize {
         self.columns
+    }
+
+    /// Whether the first row and the first column are ones.
+    pub(crate) fn begins_with_ones(&self) -> bool {
+        let row = self.rows() > 0 && self.row(0).iter().all(|cell| *cell == 1);
+        row && self.cells.iter().step_by(self.columns.max(1)).all(|cell| *cell == 1)
     }
 
     /// One row.
@@ -166,8 +185,20 @@ mod tests {
     }
 
     #[test]
+    fn the_matrix_of_ones_has_them_where_it_should() {
+        for (data, parity) in [(1, 1), (4, 2), (10, 4), (200, 56)] {
+            let lower: Vec<usize> = (data..data + parity).collect();
+            let ones = Matrix::generator(Family::Ones, data, parity).rows_of(&lower);
+            assert!(ones.begins_with_ones());
+            let others = (1..parity).flat_map(|row| ones.row(row)[1..].iter());
+            assert!(others.clone().all(|cell| *cell > 1), "{data}+{parity}: a one more would be two equal rows");
+        }
+        assert!(!Matrix::generator(Family::Cauchy, 4, 2).rows_of(&[4, 5]).begins_with_ones());
+    }
+
+    #[test]
     fn any_rows_of_a_small_generator_can_be_undone() {
-        for family in [Family::Cauchy, Family::Vandermonde, Family::Fourier] {
+        for family in [Family::Cauchy, Family::Ones, Family::Vandermonde, Family::Fourier] {
             let (data, parity) = (4, 4);
             let generator = Matrix::generator(family, data, parity);
             for mask in 0u32..1 << (data + parity) {

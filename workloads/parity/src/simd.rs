@@ -28,11 +28,14 @@ pub(crate) const fn group(kernel: Kernel) -> usize {
     }
 }
 
+/// How sums are made: how they reach memory, and whether the first output and the first input take no products.
+pub(crate) type Manner = (Stores, bool);
+
 /// Writes to each output the sum of all inputs times their factors, which are laid out for this kernel.
 ///
 /// The caller has seen to it that the kernel is available, that all slices have one length of at least
 /// [`LONGEST_VECTOR`], and that there is a factor for each pair of an input and an output.
-pub(crate) fn sum(kernel: Kernel, factors: &Factors, stores: Stores, inputs: &[&[u8]], outputs: &mut [&mut [u8]]) {
+pub(crate) fn sum(kernel: Kernel, factors: &Factors, manner: Manner, inputs: &[&[u8]], outputs: &mut [&mut [u8]]) {
     let pairs = inputs.len() * outputs.len();
     let length = outputs.first().map_or(0, |output| output.len());
     assert!(kernel.available() && length >= LONGEST_VECTOR, "the scalar kernel is for what is left");
@@ -42,27 +45,27 @@ pub(crate) fn sum(kernel: Kernel, factors: &Factors, stores: Stores, inputs: &[&
         #[cfg(target_arch = "x86_64")]
         (Kernel::Ssse3, Factors::Nibbles(factors)) if factors.len() == pairs => {
             // SAFETY: the processor has ssse3; lengths and the number of factors were held against each other above.
-            unsafe { x86::ssse3(factors, stores, inputs, outputs) }
+            unsafe { x86::ssse3(factors, manner, inputs, outputs) }
         }
         #[cfg(target_arch = "x86_64")]
         (Kernel::Avx2, Factors::Nibbles(factors)) if factors.len() == pairs => {
             // SAFETY: as above, and the processor has avx2.
-            unsafe { x86::avx2(factors, stores, inputs, outputs) }
+            unsafe { x86::avx2(factors, manner, inputs, outputs) }
         }
         #[cfg(target_arch = "x86_64")]
         (Kernel::Gfni256, Factors::Affine(factors)) if factors.len() == pairs => {
             // SAFETY: as above, and the processor has gfni and avx2.
-            unsafe { x86::gfni256(factors, stores, inputs, outputs) }
+            unsafe { x86::gfni256(factors, manner, inputs, outputs) }
         }
         #[cfg(target_arch = "x86_64")]
         (Kernel::Gfni512, Factors::Affine(factors)) if factors.len() == pairs => {
             // SAFETY: as above, and the processor has gfni, avx512f and avx512bw.
-            unsafe { x86::gfni512(factors, stores, inputs, outputs) }
+            unsafe { x86::gfni512(factors, manner, inputs, outputs) }
         }
         #[cfg(target_arch = "aarch64")]
         (Kernel::Neon, Factors::Nibbles(factors)) if factors.len() == pairs => {
             // SAFETY: as above, and the processor has neon.
-            unsafe { neon::neon(factors, stores, inputs, outputs) }
+            unsafe { neon::neon(factors, manner, inputs, outputs) }
         }
         _ => unreachable!("{kernel:?} has {pairs} pairs and other factors"),
     }

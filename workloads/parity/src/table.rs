@@ -1,7 +1,7 @@
 //! The table: five shapes, nine coders and two tasks; a copy and a reading of the same bytes; hashes and packing.
 
 use crate::carried::{Carried, Hashing, Packing};
-use crate::coders::Whose::{Erasure, Fourier, Isal, Leopard, Own};
+use crate::coders::Whose::{Erasure, Fourier, Isal, Leopard, Ones, Own};
 use crate::coding::{Coding, Task};
 use crate::judge;
 use crate::kernel::Kernel::{self, Avx2, Gfni256, Gfni512, Neon, Scalar, Ssse3};
@@ -26,7 +26,7 @@ pub const SHAPES: [Shape; 5] = [NARROW, NARROW_LONG, BROAD, BROAD_LONG, WIDE];
 const SHUFFLE16: Kernel = if cfg!(target_arch = "aarch64") { Neon } else { Ssse3 };
 
 /// How many rows a shape has.
-const ROWS: usize = 21;
+const ROWS: usize = 22;
 
 /// A row that makes parity with somebody's code.
 macro_rules! encode {
@@ -72,6 +72,7 @@ macro_rules! rows {
             encode!($shape $is, "shuffle32", Own(Avx2, Cached), "shuffles of 32 bytes").aside(),
             encode!($shape $is, "gfni256", Own(Gfni256, Cached), "products of 32 bytes at once").aside(),
             shown(encode!($shape $is, "gfni512", Own(Gfni512, Cached), "products of 64 bytes at once"), $shown.any),
+            shown(encode!($shape $is, "ones", Ones(Gfni512), "the same by a matrix that begins with ones, which take no products"), $shown.any),
             encode!($shape $is, "streamed", Own(Gfni512, Streamed), "the same, stored past the caches").aside(),
             shown(encode!($shape $is, "fourier", Fourier(Gfni512), "a Fourier transform, products of 64 bytes at once"), $shown.fourier),
             shown(encode!($shape $is, "isal", Isal, "Intel's library"), $shown.any),

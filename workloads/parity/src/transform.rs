@@ -22,6 +22,8 @@ pub struct Transform {
     kernel: Kernel,
     stores: Stores,
     matrix: Matrix,
+    /// Whether its first row and its first column are ones, which take no product.
+    ones: bool,
     factors: Factors,
 }
 
@@ -50,7 +52,7 @@ impl Transform {
             Kernel::Ssse3 | Kernel::Avx2 | Kernel::Neon => Factors::Nibbles(laid_out(&matrix, kernel, field::nibbles)),
             Kernel::Gfni256 | Kernel::Gfni512 => Factors::Affine(laid_out(&matrix, kernel, field::affine)),
         };
-        Some(Transform { kernel, stores: Stores::Cached, matrix, factors })
+        Some(Transform { kernel, stores: Stores::Cached, ones: matrix.begins_with_ones(), matrix, factors })
     }
 
     /// The same with another way of storing.
@@ -85,7 +87,7 @@ impl Transform {
         if length < simd::LONGEST_VECTOR || matches!(self.factors, Factors::None) {
             return scalar(&self.matrix, inputs, outputs);
         }
-        simd::sum(self.kernel, &self.factors, self.stores, inputs, outputs);
+        simd::sum(self.kernel, &self.factors, (self.stores, self.ones), inputs, outputs);
     }
 }
 

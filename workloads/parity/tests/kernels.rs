@@ -120,6 +120,32 @@ fn every_kernel_sums_as_the_tables_do_in_every_shape() {
 }
 
 #[test]
+fn every_kernel_sums_as_the_tables_do_where_a_matrix_begins_with_ones() {
+    let shapes: &[(usize, usize)] = if cfg!(miri) {
+        &[(1, 1), (2, 3), (9, 2)]
+    } else {
+        &[(1, 1), (1, 7), (2, 1), (2, 2), (2, 4), (3, 3), (4, 10), (5, 8), (6, 3), (7, 2), (8, 9), (9, 4), (32, 32)]
+    };
+    for kernel in kernels() {
+        for (rows, columns) in shapes {
+            let any = any_matrix(*rows, *columns);
+            let matrix = Matrix::of(
+                *rows,
+                *columns,
+                |row, column| {
+                    if row == 0 || column == 0 { 1 } else { any.row(row)[column] }
+                },
+            );
+            for length in [64, 129, 255, 256, 1025].into_iter().take(if cfg!(miri) { 2 } else { 5 }) {
+                for stores in [Stores::Cached, Stores::Streamed] {
+                    check(kernel, stores, &matrix, length, |at| at * 7);
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn cached_and_streamed_blocks_reach_their_end() {
     if !cfg!(miri) {
         for kernel in kernels() {
@@ -202,7 +228,8 @@ fn there_and_back(code: &Code, length: usize, lost: &[usize]) -> Result<(), Code
 /// A shape, a kernel, a length and an order in which shards are lost.
 fn cases(most: usize, longest: usize) -> impl Strategy<Value = (usize, usize, Family, Kernel, usize, Vec<usize>)> {
     let kernels: Vec<Kernel> = Kernel::ALL.into_iter().filter(|kernel| kernel.available()).collect();
-    let family = prop_oneof![Just(Family::Cauchy), Just(Family::Vandermonde), Just(Family::Fourier)];
+    let families = vec![Family::Cauchy, Family::Ones, Family::Vandermonde, Family::Fourier];
+    let family = prop::sample::select(families);
     (1..most, 1..most, family, prop::sample::select(kernels), 0..longest).prop_flat_map(
         |(data, parity, family, kernel, length)| {
             let order = Just((0..data + parity).collect::<Vec<_>>()).prop_shuffle();

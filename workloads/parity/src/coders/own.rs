@@ -35,7 +35,7 @@ impl Coder for Own {
     fn encode(&mut self, stripe: &mut Stripe, times: usize, lap: &mut Lap) -> Result<()> {
         let (data, mut parity) = stripe.split_last(self.shape.data);
         for _ in 0..times {
-            self.code.encode(&data, &mut parity)?;
+            self.code.encode_slices(&data, &mut parity)?;
             lap.mark(ENCODE);
         }
         Ok(())

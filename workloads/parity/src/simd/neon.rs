@@ -1,10 +1,9 @@
 //! The vectors of 64-bit Arm processors.
 
 use super::butterflies::transform;
-use super::group;
 use super::strips::{Lane, run};
+use super::{Manner, group};
 use crate::kernel::Kernel;
-use crate::transform::Stores;
 use std::arch::aarch64::{uint8x16_t, vandq_u8, vdupq_n_u8, veorq_u8, vld1q_u8, vqtbl1q_u8, vshrq_n_u8, vst1q_u8};
 
 /// Sums with half-byte tables, 16 bytes at a time.
@@ -12,9 +11,9 @@ use std::arch::aarch64::{uint8x16_t, vandq_u8, vdupq_n_u8, veorq_u8, vld1q_u8, v
 /// # Safety
 /// As for [`run`].
 #[target_feature(enable = "neon")]
-pub(super) unsafe fn neon(factors: &[[u8; 32]], stores: Stores, inputs: &[&[u8]], outputs: &mut [&mut [u8]]) {
+pub(super) unsafe fn neon(factors: &[[u8; 32]], manner: Manner, inputs: &[&[u8]], outputs: &mut [&mut [u8]]) {
     // SAFETY: the caller's promise is the same, and this function is compiled for the lane's instructions.
-    unsafe { run::<Table128>(factors, stores, inputs, outputs) }
+    unsafe { run::<Table128>(factors, manner, inputs, outputs) }
 }
 
 /// Transforms with half-byte tables, 16 bytes at a time.

@@ -1,10 +1,9 @@
 //! The vectors of Intel's and AMD's processors.
 
 use super::butterflies::transform;
-use super::group;
 use super::strips::{Lane, run};
+use super::{Manner, group};
 use crate::kernel::Kernel;
-use crate::transform::Stores;
 use std::arch::x86_64::{
     __m128i, __m256i, __m512i, _mm_and_si128, _mm_loadu_si128, _mm_set1_epi8, _mm_setzero_si128, _mm_sfence,
     _mm_shuffle_epi8, _mm_srli_epi64, _mm_storeu_si128, _mm_stream_si128, _mm_xor_si128, _mm256_and_si256,
@@ -22,9 +21,9 @@ macro_rules! kernels {
         /// # Safety
         /// As for [`run`].
         #[target_feature(enable = $features)]
-        pub(super) unsafe fn $name(factors: &[$stored], stores: Stores, inputs: &[&[u8]], outputs: &mut [&mut [u8]]) {
+        pub(super) unsafe fn $name(factors: &[$stored], manner: Manner, inputs: &[&[u8]], outputs: &mut [&mut [u8]]) {
             // SAFETY: the caller's promise is the same, and this function is compiled for the lane's instructions.
-            unsafe { run::<$lane>(factors, stores, inputs, outputs) }
+            unsafe { run::<$lane>(factors, manner, inputs, outputs) }
         }
 
         /// Transforms with this lane.
