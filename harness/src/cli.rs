@@ -16,6 +16,7 @@ use crate::promises::{PromisesArgs, promises};
 use crate::refusal::{Exit, Refusal, exit_of};
 use crate::report::{self, ReportArgs};
 use crate::say::say;
+use crate::shard::serve::{ServeArgs, serve, serve_row};
 use crate::shard::{ShardCommand, shard};
 use crate::store::{StoreCommand, store};
 use crate::walk::{WalkArgs, walk};
@@ -110,9 +111,11 @@ enum Command {
     /// Walk a directory and write a record of every entry below it: the best row of `walk`, as a tool
     #[command(long_about = crate::walk::ABOUT)]
     Walk(WalkArgs),
-    /// Your own file as data and parity shards in directories, and back: put, get, verify, repair
+    /// Your own file as data and parity shards in directories or buckets, and back: put, get, verify, repair
     #[command(subcommand)]
     Shard(ShardCommand),
+    /// An S3 server on a directory, at 127.0.0.1, for `assay shard` where you have none at hand
+    ServeS3(ServeArgs),
     /// What this machine can and cannot measure, and how to mend each
     Doctor {
         /// Take away what a killed run has left: scratch directories, and mounts of ours that are still seen
@@ -128,6 +131,9 @@ enum Command {
     /// Answers the kernel for a mount; rows of `fuse` start it
     #[command(hide = true)]
     ServeFuse,
+    /// Answers S3 requests; rows of `erasure` start it
+    #[command(hide = true)]
+    ServeRowS3,
     /// Works block by block, as it is told; comparisons call this
     #[command(hide = true)]
     Work {
@@ -304,6 +310,7 @@ fn dispatch(cli: Cli) -> Result<Said> {
         Command::Promises(arguments) => promises(&arguments, telling),
         Command::Walk(arguments) => walk(&arguments, telling),
         Command::Shard(command) => shard(&command, telling),
+        Command::ServeS3(arguments) => serve(&arguments),
         Command::Doctor { clean: false } => doctor::doctor(),
         Command::Doctor { clean: true } => clean::clean(),
         Command::Once { errand } => {
@@ -313,6 +320,7 @@ fn dispatch(cli: Cli) -> Result<Said> {
             Ok(Said::fine("assay.once/1", answer, Value::Null))
         }
         Command::ServeFuse => match fuse::serve()? {},
+        Command::ServeRowS3 => serve_row(),
         Command::Work { orders } => {
             let orders = serde_json::from_str(&orders).map_err(|error| {
                 Refusal::usage(format!("these are no orders: {error}"), "comparisons know the form")

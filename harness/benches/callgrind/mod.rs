@@ -48,10 +48,13 @@ pub fn uncounted(variant: &Variant) -> Option<&'static str> {
     elsewhere.then_some("its work is done in another program")
 }
 
-/// Why this row cannot run under Valgrind, where it cannot.
+/// Why this row is not run under Valgrind, where it is not.
 pub fn unknown(workload: &str, variant: &str) -> Option<&'static str> {
     let beneath = workload == "restore" && (variant == "best-beneath" || variant.starts_with("over-"));
-    beneath.then_some("it asks for openat2, which Valgrind does not know")
+    let served = workload == "erasure" && variant.contains("-s3-");
+    beneath
+        .then_some("it asks for openat2, which Valgrind does not know")
+        .or_else(|| served.then_some("how often a server wakes it is chance"))
 }
 
 /// Why this row of one thread is not steady.

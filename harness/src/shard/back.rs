@@ -1,14 +1,22 @@
 //! `assay shard get`, `verify` and `repair`.
 
 use super::unnamed::Unnamed;
-use super::{GetArgs, Of, object, open, watching};
+use super::{GetArgs, Of, all_below, object, open, watching};
 use crate::cli::Said;
 use crate::progress::{Progress, Telling};
 use crate::refusal::{Exit, Refusal};
 use anyhow::Result;
 use erasure::get;
-use erasure::store::Checked;
+use erasure::store::{Checked, Store, gathered};
 use serde_json::{Value, json};
+
+/// Where the shards of that object are.
+fn places(of: &Of) -> Result<(Store, Vec<String>)> {
+    match all_below(&of.from) {
+        Some(below) => open(&gathered(below, &of.name)?),
+        None => open(&of.from),
+    }
+}
 
 pub(super) fn get(arguments: &GetArgs, telling: Telling) -> Result<Said> {
     let out = &arguments.out;
@@ -19,7 +27,7 @@ pub(super) fn get(arguments: &GetArgs, telling: Telling) -> Result<Said> {
         ));
     }
     let name = &arguments.of.name;
-    let (store, swept) = open(&arguments.of.from)?;
+    let (store, swept) = places(&arguments.of)?;
     let mut unnamed = Unnamed::beside(out)?;
     let progress = Progress::begin(telling, "get");
     let length = store.find(name)?.length;
@@ -39,7 +47,7 @@ pub(super) fn get(arguments: &GetArgs, telling: Telling) -> Result<Said> {
 }
 
 pub(super) fn verify(of: &Of, telling: Telling) -> Result<Said> {
-    let (store, swept) = open(&of.from)?;
+    let (store, swept) = places(of)?;
     let progress = Progress::begin(telling, "verify");
     let checked = store.verify(&of.name, &watching(&progress, store.find(&of.name)?.length, &of.name))?;
     drop(progress);
@@ -85,7 +93,7 @@ fn wrong(checked: &Checked) -> Vec<String> {
 }
 
 pub(super) fn repair(of: &Of, telling: Telling) -> Result<Said> {
-    let (store, swept) = open(&of.from)?;
+    let (store, swept) = places(of)?;
     let progress = Progress::begin(telling, "repair");
     let (manifest, made) =
         store.repair(&of.name, true, &watching(&progress, store.find(&of.name)?.length, &of.name))?;

@@ -1,7 +1,8 @@
-//! `assay shard`: a file of the user's put into directories as data and parity shards, and got back from them.
+//! `assay shard`: a file of the user's put into directories or buckets as data and parity shards, and got back from them.
 
 mod back;
 mod put;
+pub mod serve;
 pub mod settings;
 mod unnamed;
 
@@ -15,15 +16,16 @@ use clap::{Args, Subcommand, ValueEnum};
 use erasure::put::Stopped;
 use erasure::read::TooFew;
 use erasure::store::{Manifest, Refused, Store};
+use s3::Failed;
 use serde_json::{Value, json};
 use settings::parse_size;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// What is done with an object.
 #[derive(Subcommand)]
 pub enum ShardCommand {
-    /// Cut a file into data and parity shards, one for each directory
+    /// Cut a file into data and parity shards, one for each directory or bucket
     Put(PutArgs),
     /// Make the file again, from any of its shards that suffice
     Get(GetArgs),
@@ -38,8 +40,10 @@ pub enum ShardCommand {
 pub struct PutArgs {
     /// The file
     file: PathBuf,
-    /// A directory for each shard, on as many disks as you have
-    #[arg(long, value_name = "DIR", num_args = 1.., required = true)]
+    /// A place for each shard: a directory, on as many disks as you have, or `s3://BUCKET/PREFIX`. One such address alone
+    /// is for all of them, each below a prefix of its own. Whose server it is, `AWS_ENDPOINT_URL` says, and who asks,
+    /// `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`
+    #[arg(long, value_name = "PLACE", num_args = 1.., required = true)]
     to: Vec<PathBuf>,
     /// Its name there [default: the file's own]
     #[arg(long)]
@@ -56,7 +60,7 @@ pub struct PutArgs {
     /// Be content where so many shards are stored [default: all]
     #[arg(long, value_name = "N")]
     quorum: Option<u16>,
-    /// Leave a directory behind that keeps the others waiting for so long, where --quorum allows it
+    /// Leave a place behind that keeps the others waiting for so long, where --quorum allows it
     #[arg(long, value_name = "TIME", value_parser = crate::pace::parse_duration, default_value = "5s")]
     patience: Duration,
     /// Which way the bytes take. hybrid: in memory up to `memory_threshold`, by temporary files above
@@ -99,8 +103,9 @@ pub struct GetArgs {
 pub struct Of {
     /// The object's name
     name: String,
-    /// The directories that hold its shards, in any order
-    #[arg(long, value_name = "DIR", num_args = 1.., required = true)]
+    /// The directories and `s3://BUCKET/PREFIX` that hold its shards, in any order; or the one address below which all
+    /// of them lie
+    #[arg(long, value_name = "PLACE", num_args = 1.., required = true)]
     from: Vec<PathBuf>,
 }
 
@@ -144,18 +149,32 @@ fn refuse(error: anyhow::Error) -> anyhow::Error {
     let told = format!("{error:#}");
     match error.downcast_ref::<Refused>() {
         Some(Refused::Exists(_)) => return Refusal::usage(told, "choose another --name, or replace it with --force"),
-        Some(Refused::NotThere(_)) => return Refusal::data(told, "name the directories that hold it"),
-        Some(Refused::Busy(_)) => return Refusal::unfit(told, "wait until it is done"),
+        Some(Refused::NotThere(_)) => return Refusal::data(told, "name the places that hold it"),
+        Some(Refused::Busy(_)) => {
+            return Refusal::unfit(told, "wait until it is done; if who did it is gone for good, remove that note");
+        }
         Some(Refused::Nonsense(_)) => return Refusal::usage(told, "see `assay shard put --help`"),
         None => {}
     }
+    if let Some(failed) = Failed::below(error.as_ref()) {
+        let mend = failed.mend.clone();
+        return Refusal::unfit(told, mend);
+    }
     if error.is::<TooFew>() {
-        return Refusal::data(told, "name more of the directories that it was put into, if there are any");
+        return Refusal::data(told, "name more of the places that it was put into, if there are any");
     }
     if error.is::<Stopped>() {
         return Refusal { exit: Exit::Interrupted, what: told, mend: "run it again".into() }.into();
     }
     error
+}
+
+/// The address that is for all shards, where these places are one.
+fn all_below(places: &[PathBuf]) -> Option<&Path> {
+    match places {
+        [one] if one.to_str().is_some_and(s3::is_url) => Some(one),
+        _ => None,
+    }
 }
 
 /// A store whose leftovers are swept.

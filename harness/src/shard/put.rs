@@ -1,7 +1,7 @@
 //! `assay shard put`.
 
 use super::settings::Settings;
-use super::{By, HashName, PutArgs, object, open, watching};
+use super::{By, HashName, PutArgs, all_below, object, open, watching};
 use crate::cli::Said;
 use crate::progress::{Progress, Telling};
 use crate::refusal::Refusal;
@@ -9,7 +9,7 @@ use anyhow::Result;
 use erasure::format::Id;
 use erasure::place::{Places, sweep};
 use erasure::put::{Plan, Way};
-use erasure::store::within;
+use erasure::store::{self, within};
 use parity::Carried;
 use serde_json::json;
 use std::fs::File;
@@ -29,7 +29,8 @@ pub(super) fn put(arguments: &PutArgs, telling: Telling) -> Result<Said> {
         return Err(Refusal::usage(format!("{} has no name that is text", path.display()), "give it one with --name"));
     };
     let (plan, temp) = plan(arguments, &settings, meta.len())?;
-    let (store, swept) = open(&arguments.to)?;
+    let spread = all_below(&arguments.to).map(|below| store::spread(below, usize::from(plan.data + plan.parity)));
+    let (store, swept) = open(spread.as_deref().unwrap_or(&arguments.to))?;
     let room = store.room(&plan, meta.len());
     let plan = within(&plan, meta.len(), settings.max_memory_usage, room).map_err(|error| {
         Refusal::usage(format!("max_memory_usage: {error:#}"), "allow more, or leave --by away: stripes take little")

@@ -1,15 +1,17 @@
-//! Rows: objects put into directories, and got back from them.
+//! Rows: objects put into directories or buckets, and got back from them.
 
+use crate::encode::{Beforehand, Encode};
 use crate::format::Id;
 use crate::get::{self, get_by};
 use crate::put::{self, Plan, Put, Way, put};
-use crate::target::{Directory, Injected, Slow, Target, directories};
+use crate::target::{Directory, directories};
+use crate::to::{Opened, To};
 use crate::{judge, place};
 use anyhow::{Context, Result};
 use fixtures::tree::{Kind, scan};
 use parity::{Carried, Code};
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use technique::phase::{CREATE, OPEN, STAT};
 use technique::{Absent, Lap, Promise, Promises, Site, Technique};
@@ -21,10 +23,12 @@ pub(crate) struct Store {
     pub(crate) block: u64,
     pub(crate) hash: Carried,
     pub(crate) pack: Option<i32>,
-    /// Whether one target is slow.
-    pub(crate) slow: bool,
+    /// Where shards go.
+    pub(crate) to: To,
     /// How many targets may be left behind.
     pub(crate) spare: usize,
+    /// Whether parity is made before the clock: a stub.
+    pub(crate) beforehand: bool,
 }
 
 /// Which way an object's bytes take: a knob in a row.
@@ -55,11 +59,7 @@ pub(crate) const SHAPE: (u16, u16) = (4, 2);
 const WRITERS: usize = 3;
 /// How many stripes are in memory where they are streamed.
 const DEPTH: usize = 3;
-/// A target on a bad day: which one, and what is the matter with it.
-const SLOW: usize = 3;
-const BAD_DAY: Injected =
-    Injected { latency: Duration::from_millis(1), bytes_a_second: Some(50_000_000), dies_after: None };
-/// How long the others wait for it, where they need not.
+/// How long the others wait for a target on a bad day, where they need not.
 const PATIENCE: Duration = Duration::from_millis(20);
 
 /// An object, its shards' name, and how it is put.
@@ -67,11 +67,13 @@ pub(crate) struct Object {
     path: PathBuf,
     name: String,
     length: u64,
+    /// Its parity, where that is made before the clock.
+    beforehand: Option<Beforehand>,
 }
 
 /// Targets, objects, and what makes parity.
 pub(crate) struct Ready {
-    targets: Vec<Box<dyn Target>>,
+    opened: Opened,
     objects: Vec<Object>,
     code: Code,
     temp: PathBuf,
@@ -106,7 +108,7 @@ impl Technique for Store {
     type Ready = Ready;
 
     fn prepare(&self, site: &Site) -> Result<Ready> {
-        let objects = objects(site)?;
+        let mut objects = objects(site)?;
         let temp = if matches!(self.route, Route::RamDisk) {
             let places = place::Places { use_ramdisk: true, ..place::Places::default() };
             let found = places.find(2 * site.tally.bytes)?;
@@ -119,17 +121,19 @@ impl Technique for Store {
             std::fs::create_dir(&temp).with_context(|| format!("making {}", temp.display()))?;
             temp
         };
-        let mut targets: Vec<Box<dyn Target>> = Vec::new();
-        for (index, directory) in made(&site.target)?.into_iter().enumerate() {
-            let is_slow = self.slow && index == SLOW;
-            targets.push(if is_slow { Box::new(Slow::new(directory, BAD_DAY)) } else { Box::new(directory) });
+        let opened = self.to.open(made(&site.target)?, &site.target)?;
+        let plan = self.plan(Way::OneStripe);
+        let code = plan.code()?;
+        for object in objects.iter_mut().filter(|_| self.beforehand) {
+            let file = File::open(&object.path).with_context(|| format!("opening {}", object.path.display()))?;
+            let of = plan.object(Id::of(object.name.as_bytes()), object.length);
+            object.beforehand = Some(Beforehand::make(&code, &file, &of)?);
         }
-        let code = self.plan(Way::OneStripe).code()?;
-        Ok(Ready { targets, objects, code, temp, temp_bytes: 0, workers: put::workers() })
+        Ok(Ready { opened, objects, code, temp, temp_bytes: 0, workers: put::workers() })
     }
 
     fn work(&self, ready: &mut Ready, lap: &mut Lap) -> Result<()> {
-        let targets: Vec<&dyn Target> = ready.targets.iter().map(AsRef::as_ref).collect();
+        let targets = ready.opened.targets();
         for object in &ready.objects {
             let plan = self.plan(self.way(object.length, ready)?);
             lap.mark(STAT);
@@ -140,7 +144,7 @@ impl Technique for Store {
                 object: plan.object(Id::of(object.name.as_bytes()), object.length),
                 name: &object.name,
                 targets: &targets,
-                code: &ready.code,
+                code: object.beforehand.as_ref().map_or(&ready.code as &dyn Encode, |made| made),
                 plan: &plan,
                 budget: None,
                 watch: &|_| true,
@@ -151,7 +155,9 @@ impl Technique for Store {
         Ok(())
     }
 
-    fn settle(&self, _: &mut Ready, site: &Site) -> Result<()> {
+    fn settle(&self, ready: &mut Ready, site: &Site) -> Result<()> {
+        ready.opened.settle()?;
+        ready.opened.bring_home()?;
         judge::promise_all_but(self.spare, site)
     }
 
@@ -160,7 +166,9 @@ impl Technique for Store {
     }
 
     fn counted(&self, ready: &Ready) -> Vec<(&'static str, u64)> {
-        vec![("temp_bytes", ready.temp_bytes)]
+        let mut counted = ready.opened.counted();
+        counted.push(("temp_bytes", ready.temp_bytes));
+        counted
     }
 }
 
@@ -170,6 +178,8 @@ pub(crate) struct Fetch {
     pub(crate) route: Back,
     /// How many targets are lost, the first ones.
     pub(crate) lost: usize,
+    /// Where they come from.
+    pub(crate) from: To,
 }
 
 /// Which way an object's bytes take back: a knob in a row.
@@ -183,7 +193,7 @@ pub(crate) enum Back {
 
 /// Where shards are, and where objects go.
 pub(crate) struct Stored {
-    targets: Vec<Directory>,
+    opened: Opened,
     names: Vec<String>,
     way: get::Way,
     out: PathBuf,
@@ -194,12 +204,17 @@ impl Technique for Fetch {
 
     fn prepare(&self, site: &Site) -> Result<Stored> {
         let objects = objects(site)?;
-        let shards = site.keep("shards", |dir| {
+        // A server remembers of what it was given more than the bytes, and would have to find it out each time else.
+        let (kept, by) = match self.from {
+            To::Server { .. } => ("shards-served", self.from),
+            To::Directories | To::SlowOne | To::Yours => ("shards", To::Directories),
+        };
+        let shards = site.keep(kept, |dir| {
             let (data, parity) = SHAPE;
             let plan = Plan::streamed(data, parity);
             std::fs::create_dir(dir)?;
-            let targets = made(dir)?;
-            let targets: Vec<&dyn Target> = targets.iter().map(|target| target as &dyn Target).collect();
+            let opened = by.open(made(dir)?, dir)?;
+            let targets = opened.targets();
             let code = plan.code()?;
             for object in &objects {
                 let file = File::open(&object.path).with_context(|| format!("opening {}", object.path.display()))?;
@@ -230,12 +245,15 @@ impl Technique for Fetch {
             Back::Memory => get::Way::Memory,
             Back::Temp => get::Way::Temp(temp),
         };
-        let targets = directories(&shards, shards_of_all()).split_off(self.lost);
-        Ok(Stored { targets, names: objects.into_iter().map(|object| object.name).collect(), way, out })
+        let left = directories(&shards, shards_of_all()).split_off(self.lost);
+        let opened = self.from.open(left, &shards)?;
+        opened.send_up()?;
+        let names = objects.into_iter().map(|object| object.name).collect();
+        Ok(Stored { opened, names, way, out })
     }
 
     fn work(&self, ready: &mut Stored, lap: &mut Lap) -> Result<()> {
-        let targets: Vec<&dyn Target> = ready.targets.iter().map(|target| target as &dyn Target).collect();
+        let targets = ready.opened.targets();
         for name in &ready.names {
             let path = ready.out.join(name);
             let mut out = File::create_new(&path).with_context(|| format!("making {}", path.display()))?;
@@ -245,8 +263,16 @@ impl Technique for Fetch {
         Ok(())
     }
 
+    fn settle(&self, ready: &mut Stored, _: &Site) -> Result<()> {
+        ready.opened.settle()
+    }
+
     fn promises(&self) -> Promises {
         Promises::NONE.with(Promise::Verified)
+    }
+
+    fn counted(&self, ready: &Stored) -> Vec<(&'static str, u64)> {
+        ready.opened.counted()
     }
 }
 
@@ -255,7 +281,7 @@ pub(crate) fn shards_of_all() -> usize {
     usize::from(SHAPE.0) + usize::from(SHAPE.1)
 }
 
-fn made(below: &std::path::Path) -> Result<Vec<Directory>> {
+fn made(below: &Path) -> Result<Vec<Directory>> {
     let targets = directories(below, shards_of_all());
     for target in &targets {
         std::fs::create_dir(&target.0).with_context(|| format!("making {}", target.0.display()))?;
@@ -269,7 +295,7 @@ fn objects(site: &Site) -> Result<Vec<Object>> {
     for entry in scan(&site.source)? {
         if let Kind::File { len, .. } = entry.kind {
             let name = judge::name(objects.len());
-            objects.push(Object { path: site.source.join(entry.path), name, length: len });
+            objects.push(Object { path: site.source.join(entry.path), name, length: len, beforehand: None });
         }
     }
     Ok(objects)

@@ -82,11 +82,16 @@ pub(crate) fn outcome(site: &Site) -> Result<Outcome> {
     Ok(outcome)
 }
 
+/// How the names begin of parts that an S3 server keeps of uploads that came to no end.
+const PARTS: &str = ".upload";
+
 /// What is there besides.
 fn surplus(target: &Path, files: usize, outcome: &mut Outcome) -> Result<()> {
     let temp = target.join(TEMP);
     let left = if temp.is_dir() { std::fs::read_dir(&temp)?.count() } else { 0 };
-    for (item, count) in [(TEMP, left), ("files besides", files)] {
+    let parts = std::fs::read_dir(target).with_context(|| format!("listing {}", target.display()))?;
+    let parts = parts.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with(PARTS)).count();
+    for (item, count) in [(TEMP, left), ("files besides", files), ("parts of uploads", parts)] {
         if count > 0 {
             outcome.state(item.as_bytes(), "", format!("{count} files"));
         }

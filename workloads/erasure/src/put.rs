@@ -1,6 +1,7 @@
 //! An object on its way to its targets: what every way of putting shares.
 
 use crate::budget::Budget;
+use crate::encode::Encode;
 use crate::format::{Id, Object};
 use crate::target::{Sink, Target};
 use crate::{memory, stripes, temp, workers as each};
@@ -82,7 +83,7 @@ pub struct Put<'a> {
     /// One for each shard.
     pub targets: &'a [&'a dyn Target],
     /// Makes parity.
-    pub code: &'a Code,
+    pub code: &'a dyn Encode,
     /// The knobs.
     pub plan: &'a Plan,
     /// Memory that several puts share.

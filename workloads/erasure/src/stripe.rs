@@ -1,8 +1,8 @@
 //! One stripe in memory: read, packed where that pays, and its parity.
 
+use crate::encode::Encode;
 use crate::format::{Object, Stripe};
 use anyhow::{Context, Result};
-use parity::Code;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use technique::Lap;
@@ -14,6 +14,8 @@ pub(crate) struct Full {
     pub(crate) stripe: Stripe,
     /// The bytes of each block of it.
     block: usize,
+    /// How many of them are data.
+    count: usize,
     data: Vec<u8>,
     parity: Vec<u8>,
     packed: Vec<u8>,
@@ -26,6 +28,7 @@ impl Full {
         Ok(Full {
             stripe: Stripe { number: 0, raw: 0, stored: 0 },
             block: 0,
+            count: usize::from(object.data),
             data: vec![0; block * usize::from(object.data)],
             parity: vec![0; block * usize::from(object.parity)],
             packed: Vec::new(),
@@ -62,12 +65,16 @@ impl Full {
     }
 
     /// Makes the parity.
-    pub(crate) fn encode(&mut self, code: &Code, lap: &mut Lap) -> Result<()> {
-        let data: Vec<&[u8]> = blocks(&self.data, self.block, code.data()).collect();
-        let mut parity: Vec<&mut [u8]> = self.parity.chunks_exact_mut(self.block.max(1)).take(code.parity()).collect();
-        code.encode(&data, &mut parity)?;
+    pub(crate) fn encode(&mut self, code: &dyn Encode, lap: &mut Lap) -> Result<()> {
+        let data: Vec<&[u8]> = blocks(&self.data, self.block, self.count).collect();
+        code.encode(self.stripe.number, &data, &mut self.parity)?;
         lap.mark(ENCODE);
         Ok(())
+    }
+
+    /// Only its parity.
+    pub(crate) fn into_parity(self) -> Vec<u8> {
+        self.parity
     }
 
     /// One block, data first.

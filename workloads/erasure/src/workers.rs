@@ -82,7 +82,7 @@ impl Job<'_> {
                 return Ok(());
             }
             full.fill(file, object, number, None, lap)?;
-            full.encode(code, lap)?;
+            full.encode(*code, lap)?;
             self.write(&full, worker, lap)?;
             let raw = object.raw(number);
             if !watch(self.done.fetch_add(raw, Ordering::Relaxed) + raw) {

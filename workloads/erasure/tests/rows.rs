@@ -2,8 +2,10 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use erasure::WORKLOAD;
+use erasure::server::{self, COMMAND, KEYS};
 use fixtures::Tally;
 use std::fs;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use technique::{Absent, Lap, Site, Variant};
 
@@ -25,7 +27,10 @@ fn run(variant: &Variant, site: &Site) -> Option<Vec<String>> {
     let mut ready = match variant.technique.prepare(site) {
         Ok(ready) => ready,
         Err(error) if error.is::<Absent>() => {
-            technique::absent::skip("ramdisk", &format!("{}: {error}", variant.name));
+            technique::absent::skip(
+                if variant.name.contains("-s3-") { "s3" } else { "ramdisk" },
+                &format!("{}: {error}", variant.name),
+            );
             return None;
         }
         Err(error) => panic!("{}: {error:#}", variant.name),
@@ -34,6 +39,8 @@ fn run(variant: &Variant, site: &Site) -> Option<Vec<String>> {
     ready.work(&mut lap).unwrap();
     assert!(!lap.stop().phases.is_empty(), "{} marks nothing", variant.name);
     ready.settle(site).unwrap();
+    let requests = ready.counted().into_iter().find(|(name, _)| *name == "requests");
+    assert_eq!(requests.is_some_and(|(_, count)| count >= 6 * 4), variant.name.contains("-s3-"), "{}", variant.name);
     Some(differences(variant, site))
 }
 
@@ -42,8 +49,31 @@ fn differences(variant: &Variant, site: &Site) -> Vec<String> {
     expected.differences(&(WORKLOAD.outcome)(site).unwrap(), variant.technique.promises())
 }
 
+/// Set where this program is to serve, and not to test.
+const SERVES: &str = "ASSAY_TEST_SERVES";
+
+/// From now on rows that need an S3 server start this program.
+fn server_is_this_program() {
+    COMMAND.get_or_init(|| {
+        let program = std::env::current_exe().unwrap();
+        let words = ["env".into(), format!("{SERVES}=1").into(), program.into()];
+        words.into_iter().chain(["--exact", "serve_when_asked", "--nocapture"].map(Into::into)).collect()
+    });
+}
+
+/// What [`COMMAND`] starts.
+#[test]
+fn serve_when_asked() {
+    if std::env::var_os(SERVES).is_some() {
+        let at = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let start = |errand: &server::Errand| s3_server::Server::start(&errand.root, at, KEYS, errand.delay);
+        server::serve(start, |server| (server.endpoint(), server.requests())).unwrap();
+    }
+}
+
 #[test]
 fn every_row_leaves_what_it_should() {
+    server_is_this_program();
     let dir = tempfile::tempdir().unwrap();
     for variant in WORKLOAD.variants {
         let site = site(dir.path(), variant.name);
@@ -57,8 +87,9 @@ type Spoil = fn(&Path);
 
 #[test]
 fn what_a_row_should_not_leave_is_found_out() {
+    server_is_this_program();
     let dir = tempfile::tempdir().unwrap();
-    let cases: [(&str, Spoil); 7] = [
+    let cases: [(&str, Spoil); 9] = [
         ("put-stripes", |target| fs::remove_file(target.join("t05/000003")).unwrap()),
         ("put-in-memory", |target| fs::write(target.join("temp/left"), "x").unwrap()),
         ("put-hedged", |target| fs::write(target.join("t00/.000001.part"), "x").unwrap()),
@@ -70,6 +101,8 @@ fn what_a_row_should_not_leave_is_found_out() {
         }),
         ("get-stripes", |target| fs::write(target.join("objects/000003"), "other bytes").unwrap()),
         ("get-degraded", |target| fs::remove_file(target.join("objects/000000")).unwrap()),
+        ("put-s3-stripes", |target| fs::remove_file(target.join("t03/000001")).unwrap()),
+        ("put-s3-in-memory", |target| fs::write(target.join(".upload-1.part-1"), "left").unwrap()),
         ("put-compressed", |target| {
             for index in 0..3 {
                 fs::remove_file(target.join(format!("t0{index}/000002"))).unwrap();

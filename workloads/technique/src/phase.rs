@@ -61,6 +61,8 @@ phases! {
     LINK      "link"      Metadata "Give a file one more name, hard or symbolic."
     SPILL     "spill"     Data     "Write bytes to a temporary file."
     RELOAD    "reload"    Data     "Read bytes back from a temporary file."
+    SEND      "send"      Data     "Hand bytes to a server, and wait until it has them."
+    RECEIVE   "receive"   Data     "Get bytes from a server."
     SUBMIT    "submit"    Data     "Hand a batch to the kernel and collect its answers."
     SYNC      "sync"      Data     "Wait until bytes are stored."
     RELEASE   "release"   Compute  "Give a buffer back."

@@ -1,4 +1,5 @@
-//! Objects by name in directories: put whole or not at all, got back, verified, repaired, and swept after a crash.
+//! Objects by name in directories and buckets: put whole or not at all, got back, verified, repaired, and swept after a
+//! crash.
 //!
 //! A place holds for each object a shard, `NAME.ID.shard`, and a manifest, `NAME.manifest`, that says which id is the
 //! one. While an object is put, each place has a note of it, held by who puts: the shards come first, the manifests
@@ -6,11 +7,13 @@
 //! the putting is brought to its end, else all of it is removed. So nothing is ever removed of which no note says that
 //! it is ours and unfinished, but the shards of an object that was replaced.
 
+mod bucket;
 mod manifest;
 mod note;
 mod shelf;
 mod within;
 
+pub use bucket::{gathered, spread};
 pub use manifest::Manifest;
 pub use within::within;
 
@@ -21,6 +24,7 @@ use crate::put::{Plan, Put, Stored, put};
 use crate::read::{Reader, TooFew};
 use crate::target::Target;
 use anyhow::{Context, Result};
+use bucket::Holder;
 use manifest::{check_name, shard_name};
 use note::{Note, UnderWay, sweep};
 use shelf::{Shelf, each};
@@ -80,7 +84,7 @@ impl Checked {
 }
 
 impl Store {
-    /// The store in these directories, which must be there and differ.
+    /// The store in these places: directories, which must be there, and buckets. They must differ.
     pub fn open(places: &[PathBuf]) -> Result<Store> {
         let mut shelves: Vec<Box<dyn Shelf>> = Vec::new();
         for place in places {
@@ -232,7 +236,7 @@ impl Store {
     fn note(&self, manifest: &Manifest, replaces: Vec<String>) -> Note {
         let dirs = self.shelves.iter().map(|shelf| shelf.named()).collect();
         let (name, id) = (manifest.name.clone(), manifest.id.clone());
-        Note { name, id, dirs, replaces }
+        Note { name, id, dirs, replaces, holder: Some(Holder::own()) }
     }
 
     /// The manifests of that name, the newest first, and why some could not be read.

@@ -2,6 +2,7 @@
 
 use crate::format::Id;
 use crate::store::Refused;
+use crate::store::bucket::Holder;
 use crate::store::manifest::{Manifest, shard_name, unfinished_manifest};
 use crate::store::shelf::{Guard, Shelf, TakenOver, each, open};
 use anyhow::Result;
@@ -17,6 +18,8 @@ pub(super) struct Note {
     pub(super) dirs: Vec<PathBuf>,
     /// The ids that it replaces.
     pub(super) replaces: Vec<String>,
+    /// Who puts it, for places without locks.
+    pub(super) holder: Option<Holder>,
 }
 
 /// How the name of a note ends.
@@ -113,7 +116,7 @@ pub(super) fn sweep(shelf: &dyn Shelf) -> Result<Vec<String>> {
 }
 
 fn bring_to_an_end(shelf: &dyn Shelf, note: &Note) -> Result<String> {
-    let Note { name, id, dirs, replaces } = note;
+    let Note { name, id, dirs, replaces, .. } = note;
     // A shard that was not finished is of no use, whichever way it ends.
     shelf.clear(&shard_name(name, id))?;
     shelf.clear(&unfinished_manifest(name, id))?;

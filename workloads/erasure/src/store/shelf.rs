@@ -1,9 +1,10 @@
-//! Places for shards and the small documents beside them.
+//! Places for shards and the small documents beside them: a door for directories and buckets.
 
 use crate::store::Refused;
 use crate::target::{Directory, Target};
 use anyhow::{Context, Result};
 use rustix::fs::{FlockOperation, flock};
+use s3::{Access, Bucket};
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -12,6 +13,10 @@ use std::path::{Path, PathBuf};
 pub(super) trait Shelf: Target {
     /// What users call it.
     fn named(&self) -> PathBuf;
+    /// Whether each question takes so long that several are asked at once.
+    fn is_far(&self) -> bool {
+        false
+    }
     /// The document of that name, where there is one.
     fn read(&self, name: &str) -> Result<Option<Vec<u8>>>;
     /// Puts a document there, whole or not at all; until then it may be called `unfinished`.
@@ -39,16 +44,27 @@ pub(super) enum TakenOver {
     Ours(Guard),
 }
 
-/// The place that is called so: a directory, which must be there.
+/// The place that is called so: a bucket by its address, or a directory that must be there.
 pub(super) fn open(place: &Path) -> Result<Box<dyn Shelf>> {
+    if let Some(url) = place.to_str().filter(|text| s3::is_url(text)) {
+        return Ok(Box::new(Bucket::open(url, &Access::Environment)?));
+    }
     let path = fs::canonicalize(place).ok().filter(|path| path.is_dir());
     let path = path.ok_or_else(|| Refused::NotThere(format!("{} is no directory", place.display())))?;
     Ok(Box::new(Directory(path)))
 }
 
-/// Does the same at each of these places.
-pub(super) fn each<T>(shelves: &[&dyn Shelf], does: impl Fn(&dyn Shelf) -> T) -> Vec<T> {
-    shelves.iter().map(|shelf| does(*shelf)).collect()
+/// Does the same at each of these places; at once, where they are far.
+pub(super) fn each<T: Send>(shelves: &[&dyn Shelf], does: impl Fn(&dyn Shelf) -> T + Sync) -> Vec<T> {
+    if !shelves.iter().any(|shelf| shelf.is_far()) {
+        return shelves.iter().map(|shelf| does(*shelf)).collect();
+    }
+    std::thread::scope(|scope| {
+        let does = &does;
+        let threads: Vec<_> = shelves.iter().map(|shelf| scope.spawn(move || does(*shelf))).collect();
+        let joined = threads.into_iter().map(std::thread::ScopedJoinHandle::join);
+        joined.map(|done| done.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+    })
 }
 
 impl Shelf for Directory {
