@@ -23,11 +23,12 @@ impl Where {
     pub(crate) fn promises(&self) -> Promises {
         match self {
             Where::Native(Native::Tmpfs) => KERNELS.with(Promise::ToldAtClose),
-            // What cannot be written to what it lies on, a sync tells, and a close does not.
+            // What cannot be written to what it lies on, a sync tells, and a close does not. A server that has one file
+            // with a file system in it serves blocks, and no file of a client's.
             Where::Native(Native::Ext4) | Where::OnOneFile(_) => KERNELS,
-            Where::Served(knobs) => knobs.promises(),
-            // What others promise is theirs to say, and no test here holds them to it.
-            Where::Peer(_) => Promises::NONE,
+            Where::Served(knobs) => knobs.promises().with(Promise::Served),
+            // What else others promise is theirs to say, and no test here holds them to it.
+            Where::Peer(_) => Promises::NONE.with(Promise::Served),
         }
     }
 }

@@ -50,8 +50,6 @@ pub static CREATE: Workload = Workload {
     question: "Where does a 4 KiB create spend its time, when a program in user space is the file system?",
     fixtures: &["create-4k", "create-4k-random", "create-4k-few", "tiny"],
     variants: &[
-        variant("tmpfs", &const { native(Does::Create(PIECE), Native::Tmpfs) }, "the kernel's own, in memory"),
-        variant("ext4", &const { native(Does::Create(PIECE), Native::Ext4) }, "ext4 on a file in memory"),
         variant("plain", &const { create(PLAIN) }, "a server that answers everything that it is asked"),
         variant("no-probe", &const { create(NO_PROBE) }, "and is not asked for capabilities at each write"),
         variant("no-flush", &const { create(NO_FLUSH) }, "nor waited for at each close"),
@@ -159,6 +157,8 @@ pub static CREATE: Workload = Workload {
         variant("blocks-short-term", &const { stored(blocks::SHORT_TERM) }, "skip-small, all three"),
         variant("blocks-log", &const { stored(blocks::LOG) }, "skip-small, and a log"),
         variant("blocks-log-sync", &const { stored(blocks::LOG_SYNC) }, "and each write waits until it is stored"),
+        variant("tmpfs", &const { native(Does::Create(PIECE), Native::Tmpfs) }, "the kernel's own, in memory"),
+        variant("ext4", &const { native(Does::Create(PIECE), Native::Ext4) }, "ext4 on a file in memory"),
         variant(
             "bindfs",
             &const { peer(Does::Create(PIECE), Peer::Bindfs) },
@@ -177,12 +177,6 @@ pub static CREATE: Workload = Workload {
 macro_rules! write {
     ($piece:expr) => {
         &[
-            variant(
-                "tmpfs",
-                &const { native(Does::CreateStored($piece), Native::Tmpfs) },
-                "the kernel's own, in memory",
-            ),
-            variant("ext4", &const { native(Does::CreateStored($piece), Native::Ext4) }, "ext4 on a file in memory"),
             variant("plain", &const { stream($piece, PLAIN) }, "a server that answers everything that it is asked"),
             variant("no-probe", &const { stream($piece, NO_PROBE) }, "and is not asked for capabilities at each write"),
             variant("lean", &const { stream($piece, LEAN) }, "nor waited for at a close, nor asked for attributes"),
@@ -247,6 +241,12 @@ macro_rules! write {
                 "direct, by rings",
             ),
             variant(
+                "tmpfs",
+                &const { native(Does::CreateStored($piece), Native::Tmpfs) },
+                "the kernel's own, in memory",
+            ),
+            variant("ext4", &const { native(Does::CreateStored($piece), Native::Ext4) }, "ext4 on a file in memory"),
+            variant(
                 "bindfs",
                 &const { peer(Does::CreateStored($piece), Peer::Bindfs) },
                 "a peer: a directory elsewhere",
@@ -291,8 +291,6 @@ pub static READ_BACK: Workload = Workload {
     question: "How long does it take to look at every file, open it, read it and close it?",
     fixtures: &["create-4k", "stream-64m", "tiny"],
     variants: &[
-        variant("tmpfs", &const { native(Does::ReadBack, Native::Tmpfs) }, "the kernel's own, in memory"),
-        variant("ext4", &const { native(Does::ReadBack, Native::Ext4) }, "ext4 on a file in memory"),
         variant("plain", &const { served(Does::ReadBack, PLAIN) }, "a server that answers everything that it is asked"),
         variant("lean", &const { served(Does::ReadBack, LEAN) }, "and is not asked for what can be left out"),
         variant(
@@ -320,6 +318,8 @@ pub static READ_BACK: Workload = Workload {
             "lean-cold, 1 MiB is read ahead instead of 128 KiB",
         ),
         variant("rings", &const { served(Does::ReadBack, RINGS) }, "least, by rings in shared memory"),
+        variant("tmpfs", &const { native(Does::ReadBack, Native::Tmpfs) }, "the kernel's own, in memory"),
+        variant("ext4", &const { native(Does::ReadBack, Native::Ext4) }, "ext4 on a file in memory"),
         variant("bindfs", &const { peer(Does::ReadBack, Peer::Bindfs) }, "a peer: a directory in memory elsewhere"),
         variant("mergerfs", &const { peer(Does::ReadBack, Peer::Mergerfs) }, "a peer: one directory as a pool"),
         variant("gocryptfs", &const { peer(Does::ReadBack, Peer::Gocryptfs) }, "a peer: encrypted"),
@@ -338,7 +338,6 @@ pub static TRIP: Workload = Workload {
     question: "What does one round trip to a server cost, twenty times a file?",
     fixtures: &["create-4k-few", "tiny"],
     variants: &[
-        variant("tmpfs", &const { native(TRIPS, Native::Tmpfs) }, "no trip: the kernel answers itself"),
         variant("same", &const { served(TRIPS, LEAST) }, "server and client on one processor"),
         variant("other", &const { at(Place::Other, served(TRIPS, LEAST)) }, "on two"),
         variant("free", &const { at(Place::Free, served(TRIPS, LEAST)) }, "where the scheduler puts them"),
@@ -355,6 +354,7 @@ pub static TRIP: Workload = Workload {
         variant("follow", &const { at(Place::Free, served(TRIPS, FOLLOWS)) }, "free, the server goes to its client"),
         variant("rings", &const { served(TRIPS, RINGS) }, "same, by rings in shared memory"),
         variant("rings-free", &const { at(Place::Free, served(TRIPS, RINGS)) }, "free, by rings"),
+        variant("tmpfs", &const { native(TRIPS, Native::Tmpfs) }, "no trip: the kernel answers itself"),
         variant("bindfs", &const { peer(TRIPS, Peer::Bindfs) }, "a peer: a directory in memory elsewhere"),
         variant("mergerfs", &const { peer(TRIPS, Peer::Mergerfs) }, "a peer: one directory as a pool"),
         variant("gocryptfs", &const { peer(TRIPS, Peer::Gocryptfs) }, "a peer: encrypted"),

@@ -157,6 +157,17 @@ fn a_file_that_is_changed_through_memory_holds_it_or_cannot_be_mapped() {
 }
 
 #[test]
+fn files_are_a_servers_or_the_row_says_that_they_are_the_kernels() {
+    const FUSE: i64 = 0x6573_5546;
+    hold(Promise::Served, |within| {
+        let mount = Stood::new(within)?;
+        let place = mount.at("file");
+        std::fs::write(&place, "x").unwrap();
+        Some(rustix::fs::statfs(&place).unwrap().f_type == FUSE)
+    });
+}
+
+#[test]
 fn lock_when_asked() {
     if let Some(file) = std::env::var_os(LOCKS) {
         let file = OpenOptions::new().write(true).open(file).unwrap();

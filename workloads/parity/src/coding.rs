@@ -4,7 +4,7 @@ use crate::coders::{Coder, Whose};
 use crate::judge::{self, Made};
 use crate::stripe::{Shape, Stripe, payload};
 use anyhow::Result;
-use technique::{Lap, Site, Technique};
+use technique::{Lap, Promise, Promises, Site, Technique};
 
 /// What is done to each stripe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +66,10 @@ impl Technique for Coding {
         let (data, parity) = shards.split_at(self.shape.data);
         let made = Made::Parity { family: ready.coder.family(), data: judge::word(data), parity: judge::word(parity) };
         judge::leave(site, self.shape, ready.done, made)
+    }
+
+    fn promises(&self) -> Promises {
+        Promises::NONE.with(Promise::Recoverable)
     }
 }
 

@@ -8,7 +8,7 @@ use crate::stripe::{self, Shape, payload};
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
-use technique::{Outcome, Site};
+use technique::{Outcome, Promise, Site};
 
 /// What a run says of itself: what it made, and of how much.
 #[derive(Debug, Serialize, Deserialize)]
@@ -56,7 +56,7 @@ pub(crate) fn leave(site: &Site, shape: Shape, stripes: usize, made: Made) -> Re
 
 /// What every run should have done.
 pub(crate) fn expected(site: &Site) -> Outcome {
-    state(stripe::bytes(&site.tally), RIGHT.to_owned())
+    state(stripe::bytes(&site.tally), RIGHT.to_owned(), true)
 }
 
 /// What the run has done.
@@ -67,15 +67,19 @@ pub(crate) fn outcome(site: &Site) -> Result<Outcome> {
     let data = payload(site, left.shape.stripe())?;
     let shards: Vec<&[u8]> = data.chunks_exact(left.shape.shard).collect();
     let bytes = (left.stripes * left.shape.stripe()) as u64;
-    Ok(state(bytes, told(&left, &shards)?))
+    let is_recovered = matches!(&left.made, Made::Parity { data, .. } if *data == word(&shards));
+    Ok(state(bytes, told(&left, &shards)?, is_recovered))
 }
 
 const RIGHT: &str = "what it should be";
 
-fn state(bytes: u64, result: String) -> Outcome {
+fn state(bytes: u64, result: String, is_recovered: bool) -> Outcome {
     let mut outcome = Outcome::default();
     outcome.state(b"stripes", "bytes", bytes.to_string());
     outcome.state(b"stripes", "result", result);
+    // A copy, a sum and a hash are right, and bring back nothing that is lost.
+    let recovered = if is_recovered { "made again" } else { "not made again" };
+    outcome.state_if(Promise::Recoverable, b"stripes", "lost shards", recovered);
     outcome
 }
 

@@ -42,11 +42,15 @@ pub enum Promise {
     Guarded = 1 << 17,
     /// Who waits for a server that stands still can be killed.
     Killable = 1 << 18,
+    /// What is lost can be made again: as many shards as there is parity for.
+    Recoverable = 1 << 19,
+    /// Every file is made, written and read by a server in user space; the kernel's own file systems know none.
+    Served = 1 << 20,
 }
 
 impl Promise {
     /// Every promise, in the order in which pages list them.
-    pub const ALL: [Promise; 19] = [
+    pub const ALL: [Promise; 21] = [
         Promise::Verified,
         Promise::Atomic,
         Promise::Durable,
@@ -66,6 +70,8 @@ impl Promise {
         Promise::Labels,
         Promise::Guarded,
         Promise::Killable,
+        Promise::Recoverable,
+        Promise::Served,
     ];
 
     /// The promise of that name, or of the first word of it: `times` is `times kept`.
@@ -96,6 +102,8 @@ impl Promise {
             Promise::Labels => "labels",
             Promise::Guarded => "guarded",
             Promise::Killable => "killable",
+            Promise::Recoverable => "recoverable",
+            Promise::Served => "served",
         }
     }
 }
