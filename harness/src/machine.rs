@@ -28,6 +28,7 @@ pub fn fingerprint(scratch: &Path) -> BTreeMap<String, String> {
         note("mount options", mount.options);
         note("journal", journal(&mount.device));
     }
+    note("disk", disk(scratch));
     note("descriptors", descriptors());
     note("rustc", env!("ASSAY_RUSTC").to_owned());
     note("profile", env!("ASSAY_PROFILE").to_owned());
@@ -100,6 +101,28 @@ fn journal(device: &str) -> String {
     }
 }
 
+/// What the file system lies on. The disk of a virtual machine says of itself what its host lets it say.
+fn disk(scratch: &Path) -> String {
+    let Some(place) = scratch.ancestors().find_map(|path| rustix::fs::stat(path).ok()) else {
+        return "unknown".to_owned();
+    };
+    let node = format!("/sys/dev/block/{}:{}", rustix::fs::major(place.st_dev), rustix::fs::minor(place.st_dev));
+    let Ok(node) = Path::new(&node).canonicalize() else {
+        return "none below this file system".to_owned();
+    };
+    // A partition lies below its disk.
+    let disk = if node.join("partition").exists() { node.parent().unwrap_or(&node) } else { &node };
+    let field = |name: &str| read_or(&disk.join(name).display().to_string(), "");
+    let mut said = vec![disk.file_name().map_or_else(String::new, |name| name.display().to_string())];
+    said.extend(Some(field("device/model")).filter(|model| !model.is_empty()));
+    said.extend(field("size").parse().ok().map(|sectors: f64| format!("{:.0} GiB", sectors / f64::from(1 << 21))));
+    said.push(if field("queue/rotational") == "1" { "rotates, as it says" } else { "does not rotate" }.to_owned());
+    let scheduler = field("queue/scheduler");
+    let chosen = scheduler.split_once('[').and_then(|(_, rest)| rest.split_once(']'));
+    said.extend(chosen.map(|(chosen, _)| format!("scheduler {chosen}")));
+    said.join(", ")
+}
+
 fn descriptors() -> String {
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
     limit.current.map_or("unlimited".to_owned(), |limit| limit.to_string())
@@ -145,9 +168,19 @@ mod tests {
     #[test]
     fn the_fingerprint_names_what_moves_a_number() {
         let machine = fingerprint(Path::new("/dev/shm"));
-        for key in
-            ["cpu", "cpus", "memory", "kernel", "filesystem", "mount options", "rustc", "commit", "crates", "load"]
-        {
+        for key in [
+            "cpu",
+            "cpus",
+            "memory",
+            "kernel",
+            "filesystem",
+            "mount options",
+            "disk",
+            "rustc",
+            "commit",
+            "crates",
+            "load",
+        ] {
             assert!(machine.get(key).is_some_and(|value| !value.is_empty()), "{key}");
         }
         assert!(machine["crates"].contains("zstd 0."), "{}", machine["crates"]);

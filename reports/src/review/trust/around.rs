@@ -59,8 +59,19 @@ pub(super) fn ending(look: &Look) -> Check {
 
 /// The machine, what moves a number most first.
 pub(in crate::review) fn machine(look: &Look) -> Vec<(String, String)> {
-    const FIRST: [&str; 10] =
-        ["cpu", "cpus", "memory", "kernel", "hypervisor", "governor", "filesystem", "mount options", "rustc", "commit"];
+    const FIRST: [&str; 11] = [
+        "cpu",
+        "cpus",
+        "memory",
+        "kernel",
+        "hypervisor",
+        "governor",
+        "filesystem",
+        "mount options",
+        "disk",
+        "rustc",
+        "commit",
+    ];
     let machine = &look.run.header.machine;
     let known = FIRST.iter().filter_map(|key| machine.get_key_value(*key));
     let others = machine.iter().filter(|(key, _)| !FIRST.contains(&key.as_str()));
