@@ -96,7 +96,7 @@ fn pages_hold_in_a_browser() {
     let hostile =
         sample::HOSTILE.map(|name| format!("run;decode;{} 5000000\n", name.replace([';', '\n'], " "))).concat();
     reports.push(report(&home, "hostile", Some((before + &hostile, now + &hostile))));
-    for name in ["same", "remainder", "many-rounds", "one-row", "forty-rows", "broken", "verdicts"] {
+    for name in ["same", "remainder", "many-rounds", "far", "one-row", "forty-rows", "broken", "verdicts"] {
         reports.push(report(&home, name, None));
     }
     let days = Home::new();

@@ -41,6 +41,8 @@ fn a_few_runs_are_drawn_and_not_judged_and_two_are_not_drawn() {
     let few = page_of(&days[..3]);
     assert!(few.contains("None of 2 rows has the 8 runs") && few.contains("too few runs</span>"), "{few}");
     assert_eq!(few.matches("class=\"pt2\"").count(), 6);
+    let moved = &few[few.find("<section id=\"moved\"").unwrap()..few.find("<section id=\"short\"").unwrap()];
+    assert!(moved.contains("Nobody knows yet") && !moved.contains("None"), "{moved}");
     assert!(of(&days[..2]).is_empty());
 }
 

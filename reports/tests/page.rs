@@ -171,6 +171,53 @@ fn names_are_shown_as_text_in_every_output() {
 }
 
 #[test]
+fn a_counter_that_no_row_has_is_a_reason_and_no_column() {
+    let page = page_of(&sample::ordinary());
+    let counts = &page[page.find("All else that was counted").unwrap()..];
+    let (table, below) = counts.split_once("</table>").unwrap();
+    assert!(table.contains(">allocations<") && !table.contains("instructions"), "{}", &table[..400]);
+    let why = &below[..below.find("</ul>").unwrap()];
+    assert!(why.contains("instructions") && why.contains("no hardware counters on this machine"), "{why}");
+}
+
+#[test]
+fn the_page_over_all_pages_begins_with_a_factor_only_where_it_is_of_all_of_them() {
+    let reviews = [review_of(&sample::ordinary()), review_of(&sample::verdicts())];
+    let heading = |reviews: &[review::Review]| {
+        let entries: Vec<_> =
+            reviews.iter().map(|review| index::Entry { review, page: "a.html", beside: &[] }).collect();
+        let overview = review::overview(reviews, &reviews[0].claims, &claims::load_all().unwrap());
+        let page = index::index(&entries, &overview, None, &[], "assay report");
+        let heading = page[page.find("<h1").unwrap()..page.find("</h1>").unwrap()].to_owned();
+        (heading, overview)
+    };
+    let (alone, _) = heading(&reviews[..1]);
+    assert!(alone.contains("× as fast"), "{alone}");
+    let (all, overview) = heading(&reviews);
+    let held = overview.claims.value.strip_suffix(" hold").unwrap();
+    assert!(overview.claims.numbers["judged"] > 0.0 && all.contains(held) && !all.contains('×'), "{all}");
+}
+
+/// Nobody compares seventy bars; and of so many rows the page would be too large.
+#[test]
+fn of_many_rows_those_that_are_named_and_the_fastest_have_a_picture_and_all_have_numbers() {
+    let rows: Vec<sample::Row> = (0..75)
+        .map(|at| sample::row(&format!("row-{at:02}"), &[("decode", 20.0 + f64::from(at)), ("write", 9.0)]))
+        .collect();
+    let mut review = review_of(&sample::run(&rows, &["row-74", "row-60", "row-02"], 40, 3));
+    review.summary.baseline = "row-74".into();
+    let page = page::page(&review, &making(&review));
+    assert!(page.len() <= 500_000, "{} bytes", page.len());
+    let pictures = &page[page.find("rows t-where").unwrap()..page.find("All numbers").unwrap()];
+    let numbers = &page[page.find("All numbers").unwrap()..page.find("id=\"ceilings\"").unwrap()];
+    assert_eq!(pictures.matches("data-row=").count(), 24);
+    for row in ["row-00", "row-20", "row-60", "row-74"] {
+        assert!(pictures.contains(&format!("data-row=\"{row}\"")), "{row}");
+    }
+    assert!(!pictures.contains("row-50") && numbers.contains("row-50"));
+}
+
+#[test]
 fn slides_are_pictures_that_others_can_read() {
     let review = review_of(&sample::ordinary());
     let svgs = slides::svgs(&review);

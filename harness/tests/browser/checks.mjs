@@ -6,7 +6,7 @@ import Ajv from 'ajv/dist/2020.js';
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, readdirSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { history, scaling, shapes } from './looks.mjs';
+import { crowded, history, scaling, shapes } from './looks.mjs';
 
 const [chromium, ...reports] = process.argv.slice(2);
 const WIDTHS = [1280, 768, 390, 320];
@@ -69,6 +69,7 @@ async function look(report, file) {
       check(small.length === 0, `letters below 11 px: ${small}`);
       const squeezed = await page.evaluate(() => [...document.querySelectorAll('td,th,p,li')].filter((e) => { const r = e.getBoundingClientRect(); return r.width > 1 && r.width < 60 && e.innerText.length > 40; }).map((e) => e.innerText.slice(0, 30)));
       check(squeezed.length === 0, `squeezed: ${squeezed.slice(0, 3)}`);
+      await crowded(page, check);
       if (width === 1280 || width === 390) await accessible(page);
       if (width === 1280 && scheme === 'light') {
         check(seen.requests.length === 1, `asks for ${seen.requests.slice(1)}`);
@@ -149,7 +150,7 @@ async function content(page, review, report) {
     first: [...document.querySelectorAll('#answer *')].filter((e) => e.children.length === 0 && e.getBoundingClientRect().bottom <= 800).map((e) => e.textContent).join(' '),
     cards: [...document.querySelectorAll('.card')].map((e) => [e.getBoundingClientRect().bottom, e.querySelector('b').textContent.trim()]),
     rows: [...document.querySelectorAll('.t-faster tbody tr')].map((tr) => ({
-      name: tr.dataset.row, folded: tr.closest('details') !== null, text: tr.textContent, cells: [...tr.children].map((c) => c.textContent), chip: tr.querySelector('.chip')?.textContent ?? null, rank: tr.querySelector('.rk')?.textContent ?? '',
+      name: tr.dataset.row, folded: tr.closest('details') !== null, text: tr.textContent, cells: [...tr.children].map((c) => c.textContent), chip: tr.querySelector('.chip')?.textContent ?? null, dots: tr.querySelector('.pts path')?.getAttribute('d').match(/M/g).length ?? 0, rank: tr.querySelector('.rk')?.textContent ?? '',
       bars: [...tr.querySelectorAll('svg.d')].map((s) => ({ low: +s.dataset.low, high: +s.dataset.high, log: s.dataset.log === '1', civ: s.querySelector('.civ') && [parseFloat(s.querySelector('.civ').getAttribute('x')), parseFloat(s.querySelector('.civ').getAttribute('width'))], mid: s.querySelector('.medl') && parseFloat(s.querySelector('.medl').getAttribute('x1')) })),
     })),
     stacks: [...document.querySelectorAll('.t-where tbody tr')].map((tr) => ({ name: tr.dataset.row, low: +tr.querySelector('.abs svg.d').dataset.low, high: +tr.querySelector('.abs svg.d').dataset.high, segments: [...tr.querySelectorAll('.abs .sg')].map((s) => [s.dataset.phase, parseFloat(s.getAttribute('x')), parseFloat(s.getAttribute('width')), !!s.querySelector('[fill="url(#hatch)"]')]) })),
@@ -195,6 +196,8 @@ async function content(page, review, report) {
       words.add(drawn.chip);
       check(drawn.text.includes(printed(row.over_baseline.mid)), `${row.name}: its ratio is not there`);
     }
+    const rounds = review.series.find((one) => one.name === row.name)?.rounds.length ?? 0;
+    check(rounds > 300 ? drawn.dots <= 24 : drawn.dots === rounds, `${row.name}: ${drawn.dots} dots of ${rounds} rounds`);
     if (row.rank > 0) check(drawn.rank.trim() === `${row.rank}${row.tied ? ' tied' : ''}`, `${row.name}: place ${drawn.rank}`);
   }
   const scales = new Set(shown.stacks.map((s) => s.high));
@@ -321,8 +324,7 @@ async function printed(url, review) {
   const { page } = await open(url, { scheme: 'dark' });
   const pdf = await page.pdf({ format: 'A4', printBackground: true });
   const pages = (Buffer.from(pdf).toString('latin1').match(/\/Type\s*\/Page\b/g) ?? []).length;
-  const most = review && review.summary.rows.length <= 20 && review.claims.length <= 20 ? 12 : 40;
-  check(pages > 0 && pages <= most, `${pages} printed pages`);
+  check(pages > 0 && pages <= 12, `${pages} printed pages`);
   await page.emulateMediaType('print');
   const found = await page.evaluate(() => ({
     back: getComputedStyle(document.body).backgroundColor, nav: getComputedStyle(document.querySelector('.nav')).display,

@@ -1,5 +1,20 @@
 // Charts and marks: whether what is drawn is what the data say, and is told without colour.
 
+// Labels of an axis stand apart, and no word reaches out of its cell.
+export async function crowded(page, check) {
+  const found = await page.evaluate(() => {
+    const seen = (e) => e.getBoundingClientRect().width > 0;
+    const labels = [...document.querySelectorAll('svg.ax')].filter(seen).flatMap((svg) => {
+      const texts = [...svg.querySelectorAll('text')].map((t) => [t.getBoundingClientRect(), t.textContent]).sort((a, b) => a[0].left - b[0].left);
+      return texts.slice(1).filter(([box], i) => box.left < texts[i][0].right + 1).map(([, text], i) => text);
+    });
+    const chips = [...document.querySelectorAll('td .chip')].filter(seen).filter((chip) => chip.getBoundingClientRect().right > chip.closest('td').getBoundingClientRect().right + 1);
+    return { labels, chips: chips.map((chip) => chip.textContent) };
+  });
+  check(found.labels.length === 0, `labels of an axis overlap: ${found.labels.slice(0, 3)}`);
+  check(found.chips.length === 0, `reaches out of its cell: ${found.chips.slice(0, 3)}`);
+}
+
 // Every word has a shape, and every shape one word of its kind; what is gone and new has a pattern; three marks of a
 // claim are three shapes.
 export async function shapes(page, check) {

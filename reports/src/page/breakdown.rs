@@ -5,7 +5,7 @@ use super::colours::{KINDS, look, swatch};
 use super::mark::{axis, grid, heads, hint, name, picture, region};
 use super::scale::Scale;
 use super::words::{coordinate, number, percent};
-use super::{Section, apart, baseline, calls, ceilings, fastest, folded, per};
+use super::{Section, apart, baseline, calls, ceilings, fastest, folded, many, of_many, per};
 use crate::review::Review;
 use crate::summary::Row;
 use maud::{Markup, html};
@@ -68,6 +68,7 @@ fn chart(review: &Review) -> Markup {
     let shares = Scale::from_nought(100.0 / 1.06);
     let (shown, steps) = apart(review);
     let [shown, steps] = [shown, steps].map(|rows| rows.into_iter().filter(|row| has_phases(row)).collect::<Vec<_>>());
+    let (shown, steps) = pictured(review, shown, steps);
     let columns = [
         ("", html! { "Technique" (hint("fastest first")) }),
         (
@@ -84,7 +85,7 @@ fn chart(review: &Review) -> Markup {
         region(
             label,
             &html! {
-                table class="rows t-where" role="table" {
+                table class={ "rows t-where" (many(rows.len())) } role="table" {
                     caption class="sr" { "Time by phase" }
                     (heads(&columns))
                     tbody role="rowgroup" { @for row in rows { (one(review, row, &scale, &shares)) } }
@@ -100,11 +101,36 @@ fn chart(review: &Review) -> Markup {
             (drawn("Time by phase", &shown))
             (folded(&steps, || drawn("Time by phase, per step of the ladder", &steps)))
         }
+        @if shown.len() + steps.len() < rows.len() {
+            p class="hint" { "The fastest rows, the baseline, the ladder and the floor have a picture; the numbers of all rows stand below." }
+        }
         @if rows.iter().any(|row| row.workers > 1) {
             p class="hint" { "Rows of several workers: thread time of a section over its workers; what a worker did not mark, it waited." }
         }
         (numbers(review, &rows))
     }
+}
+
+/// Which rows have a picture. Where they are more than anybody compares, those that are named elsewhere, and the fastest
+/// of the others; rows for one step of the ladder then have numbers alone.
+fn pictured<'a>(review: &Review, rows: Vec<&'a Row>, steps: Vec<&'a Row>) -> (Vec<&'a Row>, Vec<&'a Row>) {
+    const MOST: usize = 24;
+    if rows.len() + steps.len() <= MOST {
+        return (rows, steps);
+    }
+    let is_named = |row: &Row| {
+        let names = [Some(&review.summary.baseline), review.now.as_ref()];
+        row.rank == 0 || names.contains(&Some(&row.name)) || review.ladder.iter().any(|rung| rung.name == row.name)
+    };
+    let mut room = MOST.saturating_sub(rows.iter().filter(|row| is_named(row)).count());
+    let takes = |row: &&'a Row| {
+        let has_room = room > 0;
+        is_named(row) || {
+            room = room.saturating_sub(1);
+            has_room
+        }
+    };
+    (rows.into_iter().filter(takes).collect(), Vec::new())
 }
 
 fn key(review: &Review) -> Markup {
@@ -129,9 +155,9 @@ fn one(review: &Review, row: &Row, scale: &Scale, shares: &Scale) -> Markup {
         tr role="row" data-row=(row.name) {
             th role="rowheader" scope="row" class="lab" { b { (name(&row.name)) } }
             td role="cell" class="pic" {
-                div class="abs" { (picture(34, scale, &html! { (grid(scale)) (segments(review, row, true, |us| scale.at(us), |us, _| number(us))) })) }
+                div class="abs" { (picture(34, scale, &html! { (grid(scale)) svg y="3" height="28" { (segments(review, row, true, |us| scale.at(us), |us, _| number(us))) } })) }
                 div class="share" { (picture(34, shares, &html! {
-                    (grid(shares)) (segments(review, row, false, |us| shares.at(100.0 * us / row.us_per_file.mid), |_, share| percent(share)))
+                    (grid(shares)) svg y="3" height="28" { (segments(review, row, false, |us| shares.at(100.0 * us / row.us_per_file.mid), |_, share| percent(share))) }
                 })) }
             }
             td role="cell" class="n" data-l="µs" { b { (number(row.us_per_file.mid)) } }
@@ -168,8 +194,8 @@ fn segments(
             @let look = look(&review.phases, phase);
             @let text = label(*us, share);
             @let letters = |text: &str| LETTER * text.chars().count() as f64 + 1.2;
-            svg x=(coordinate(from)) y="3" width=(coordinate(to - from)) height="28" class={ "sg " (look.class()) } data-phase=[is_told.then_some(phase)] {
-                @if is_told { title { (phase) ": " (number(*us)) " " (per(review)) ", " (percent(share)) " of " (row.name) } }
+            svg x=(coordinate(from)) width=(coordinate(to - from)) class={ "sg " (look.class()) } data-phase=[is_told.then_some(phase)] {
+                @if is_told { title { (phase) ": " (number(*us)) " " (per(review)) ", " (percent(share)) } }
                 rect {} (look.over())
                 @if to - from > letters(phase) { text class="wide" x="5" y="12" { (phase) } }
                 @if to - from > letters(&text) { text class="wide b" x="5" y="24" { (text) } }
@@ -182,13 +208,13 @@ fn numbers(review: &Review, rows: &[&Row]) -> Markup {
     let phases: Vec<&str> = review.phases.iter().map(|phase| phase.name.as_str()).collect();
     let of = |row: &Row, phase: &str| row.phases.iter().find(|(name, _)| name == phase).map(|(_, us)| *us);
     html! {
-        details class="more" { summary { "All numbers, " (per(review)) }
+        details class={ "more" (of_many(rows.len())) } { summary { "All numbers, " (per(review)) }
             (region("Numbers of the breakdown", &html! {
                 table class="num" {
                     thead { tr { th scope="col" { "Technique" } @for phase in &phases { th scope="col" { (phase) } } th scope="col" { "all" } } }
                     tbody { @for row in rows {
                         tr { th scope="row" { (name(&row.name)) }
-                            @for phase in &phases { td { @match of(row, phase) { Some(us) => (number(us)), None => span class="mut" { "·" } } } }
+                            @for phase in &phases { td { @match of(row, phase) { Some(us) => (number(us)), None => "·" } } }
                             td { b { (number(row.us_per_file.mid)) } }
                         }
                     } }

@@ -2,7 +2,7 @@
 
 use super::mark::{Tone, chip, hint, name, region};
 use super::words::number;
-use super::{apart, folded};
+use super::{apart, folded, of_many};
 use crate::record::Counted;
 use crate::review::Review;
 use crate::summary::Row;
@@ -92,23 +92,29 @@ fn counts(review: &Review, rows: &[Row]) -> Markup {
         .collect();
     names.sort_unstable();
     names.dedup();
+    // What no row has is told below, once, and is no column.
+    let has = |name: &&&str| {
+        let mut values = rows.iter().filter_map(|row| row.counts.as_ref()?.values.get(**name));
+        values.any(|value| matches!(value, Counted::Present(_)))
+    };
+    let shown: Vec<&str> = names.iter().filter(has).copied().collect();
     html! {
         @if !names.is_empty() {
-            details class="more" { summary { "All else that was counted, per " (review.unit) }
-                (region("Counts", &html! {
+            details class={ "more" (of_many(rows.len())) } { summary { "All else that was counted, per " (review.unit) }
+                @if !shown.is_empty() { (region("Counts", &html! {
                     table class="num" {
-                        thead { tr { th scope="col" { "Technique" } @for name in &names { th scope="col" { (name.replace('_', " ")) } } } }
+                        thead { tr { th scope="col" { "Technique" } @for name in &shown { th scope="col" { (name.replace('_', " ")) } } } }
                         tbody { @for row in rows.iter().filter(|row| row.counts.is_some()) {
                             tr { th scope="row" { (name(&row.name)) }
-                                @for value in &names { td { @match row.counts.as_ref().and_then(|counts| counts.values.get(*value)) {
+                                @for value in &shown { td { @match row.counts.as_ref().and_then(|counts| counts.values.get(*value)) {
                                     Some(Counted::Present(value)) => (number(*value)),
-                                    Some(Counted::Absent { absent }) => span class="absent" title=(absent) { "absent" },
-                                    None => span class="mut" { "·" },
+                                    Some(Counted::Absent { .. }) => span class="absent" { "absent" },
+                                    None => "·",
                                 } } }
                             }
                         } }
                     }
-                }))
+                })) }
                 (why_absent(rows, &names))
             }
         }

@@ -1,16 +1,18 @@
 //! Which technique is faster, by how much, and how sure? A forest plot: every row's rounds and bounds on an absolute
 //! scale, and its ratio to the baseline, paired by round, on a logarithmic one with the noise drawn.
 
-use super::mark::{Tone, axis, chip, grid, heads, hint, interval, name, noise, picture, region, verdict};
+use super::mark::{Tone, axis, chip, dots, grid, heads, hint, interval, name, noise, picture, region, verdict};
 use super::scale::Scale;
 use super::words::{coordinate, listed, number, number_between, sureness, times, times_between};
-use super::{Section, apart, band_words, folded, per};
+use super::{Section, apart, band_words, folded, many, per};
 use crate::review::{Review, Series};
 use crate::summary::{Row, least_confidence};
 use maud::{Markup, html};
 
 /// The most rounds of a row that are drawn one by one, and of all rows together.
-const DOTS: (usize, usize) = (300, 3000);
+const DOTS: (usize, usize) = (300, 6000);
+/// How high a picture of rounds is, in the pixels that its marks are placed by.
+const HIGH: u32 = 52;
 
 pub(super) fn section(review: &Review) -> Section {
     Section {
@@ -87,7 +89,7 @@ fn table(review: &Review) -> Markup {
         region(
             label,
             &html! {
-                table class="rows t-faster" role="table" {
+                table class={ "rows t-faster" (many(rows.len())) } role="table" {
                     caption class="sr" { "Median wall time with bounds, fastest first, and the ratio to the baseline" }
                     (heads(&columns))
                     tbody role="rowgroup" { @for row in rows { (one(review, row, &times_scale, &ratio_scale)) } }
@@ -110,7 +112,7 @@ fn one(review: &Review, row: &Row, times_scale: &Scale, ratio_scale: &Scale) -> 
                 b { @if row.rank > 0 { i class="rk" { (row.rank) @if row.tied { " tied" } } } (name(&row.name)) }
                 span class="desc" { (row.what) }
             }
-            td role="cell" class="pic" { (picture(52, times_scale, &html! {
+            td role="cell" class="pic" { (picture(HIGH, times_scale, &html! {
                 (grid(times_scale))
                 @if let Some(series) = series { (rounds(series, times_scale, review)) }
                 (interval(times_scale, &row.us_per_file, 8, 16))
@@ -118,7 +120,7 @@ fn one(review: &Review, row: &Row, times_scale: &Scale, ratio_scale: &Scale) -> 
             td role="cell" class="n" data-l={ "µs per " (review.unit) } {
                 b { (number(row.us_per_file.mid)) } span class="ci" { (number_between(&row.us_per_file)) }
             }
-            td role="cell" class="pic f" { (picture(52, ratio_scale, &html! {
+            td role="cell" class="pic f" { (picture(HIGH, ratio_scale, &html! {
                 (noise(ratio_scale, review.band)) (grid(ratio_scale))
                 @match &row.over_baseline {
                     Some(over) => {
@@ -152,9 +154,7 @@ fn rounds(series: &Series, scale: &Scale, review: &Review) -> Markup {
     let all: usize = review.series.iter().map(|series| series.rounds.len()).sum();
     if series.rounds.len() <= DOTS.0 && all <= DOTS.1 {
         return html! {
-            @for (at, (_, us)) in series.rounds.iter().enumerate() {
-                circle class="pt" cx=(coordinate(scale.at(*us).min(99.5))) cy=(31 + (at * 7) % 17) r="1.8" {}
-            }
+            (dots(HIGH, series.rounds.iter().enumerate().map(|(at, (_, us))| (scale.at(*us).min(99.5), (31 + (at * 7) % 17) as f64))))
         };
     }
     let mut sorted: Vec<f64> = series.rounds.iter().map(|(_, us)| *us).collect();
@@ -162,13 +162,12 @@ fn rounds(series: &Series, scale: &Scale, review: &Review) -> Markup {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a place in a list")]
     let at = |share: f64| scale.at(sorted[(share * (sorted.len() - 1) as f64).round() as usize]);
     let wide = |from: f64, to: f64| coordinate((at(to) - at(from)).max(0.2));
-    let beyond = sorted.len() / 20;
+    let few = sorted.len() / 20;
+    let beyond = sorted[..few].iter().rev().take(12).chain(sorted[sorted.len() - few..].iter().rev().take(12));
     html! {
         rect class="q90" x=(coordinate(at(0.05))) y="35" width=(wide(0.05, 0.95)) height="5" {}
         rect class="q50" x=(coordinate(at(0.25))) y="32" width=(wide(0.25, 0.75)) height="11" {}
-        @for us in sorted[..beyond].iter().rev().take(12).chain(sorted[sorted.len() - beyond..].iter().rev().take(12)) {
-            circle class="pt" cx=(coordinate(scale.at(*us).min(99.5))) cy="37.5" r="1.8" {}
-        }
+        (dots(HIGH, beyond.map(|us| (scale.at(*us).min(99.5), 37.5))))
     }
 }
 

@@ -67,15 +67,20 @@ fn answer(entries: &[Entry], overview: &Overview) -> Markup {
     let checks = || entries.iter().flat_map(|entry| &entry.review.trust);
     let notes = checks().filter(|check| check.grade == Grade::Note).count();
     let failed = checks().filter(|check| check.grade == Grade::Fail).count();
-    let first = entries.first().map(|entry| entry.review);
+    // Of several no factor stands for all of them.
+    let alone = match entries {
+        [one] => fastest(one.review).and_then(|row| Some((one.review, row, row.over_baseline?))),
+        _ => None,
+    };
     let next = overview.next.iter().find(|told| told.word == "ceiling");
     html! {
         section id="answer" aria-labelledby="h-answer" class="hero" {
             h1 id="h-answer" {
-                @match first.and_then(|review| Some((review, fastest(review)?, fastest(review)?.over_baseline?))) {
-                    Some((review, row, over)) if row.verdict == Some("faster") => {
+                @match (alone, &overview.claims.numbers.get("judged")) {
+                    (Some((review, row, over)), _) if row.verdict == Some("faster") => {
                         (name(&clip(&review.summary.workload, 48))) " is " em { (times(over.mid)) " as fast" } " with " (name(&clip(&row.name, 48)))
                     },
+                    (None, Some(judged)) if **judged > 0.0 => { em { (overview.claims.value.replace(" hold", "")) } " claims hold" },
                     _ => "What holds, what does not, where to look next",
                 }
             }

@@ -2,7 +2,7 @@
 //! noise; x is in hundredths, so that pictures shrink on a phone and letters do not.
 
 use super::scale::{Scale, tick};
-use super::words::coordinate;
+use super::words::{coordinate, hundredths};
 use crate::summary::Bounds;
 use crate::table::printable;
 use maud::{Markup, html};
@@ -84,10 +84,18 @@ pub(crate) fn axis(scale: &Scale, unit: &str) -> Markup {
 
 /// Thin lines at the ticks.
 pub(crate) fn grid(scale: &Scale) -> Markup {
+    let lines: String =
+        scale.ticks().into_iter().map(|value| format!("M{} 0v1", hundredths(scale.at(value)))).collect();
+    html! { svg class="gr" viewBox="0 0 100 1" preserveAspectRatio="none" { path d=(lines) {} } }
+}
+
+/// So many dots in a picture of that height, each so far to the right, in hundredths, and so far down: lines without
+/// length, all of them one element. A dot that is an element of its own makes a page of many rounds too large.
+pub(crate) fn dots(high: u32, at: impl Iterator<Item = (f64, f64)>) -> Markup {
+    let lines: String = at.map(|(x, y)| format!("M{} {}h0", hundredths(x), hundredths(y))).collect();
     html! {
-        @for value in scale.ticks() {
-            @let at = coordinate(scale.at(value));
-            line class="grid" x1=(at) x2=(at) y1="0" y2="100%" {}
+        @if !lines.is_empty() {
+            svg class="pts" viewBox={ "0 0 100 " (high) } preserveAspectRatio="none" { path d=(lines) {} }
         }
     }
 }

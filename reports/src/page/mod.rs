@@ -172,7 +172,7 @@ pub(crate) fn document(title: &str, nav: &[(&str, &str)], crumb: &Markup, body: 
                 nav class="nav" aria-label="Sections" { div class="in" { ol {
                     @for (id, short) in nav { li { a href={ "#" (id) } { (short) } } }
                 } } }
-                main class="in" { (body) }
+                main class="in" { (short(body)) }
                 footer class="in foot" { (foot) }
                 script { (PreEscaped(SCRIPT)) }
             }
@@ -180,6 +180,17 @@ pub(crate) fn document(title: &str, nav: &[(&str, &str)], crumb: &Markup, body: 
     }
     .into_string()
         + "\n"
+}
+
+/// Shapes that hold nothing, closed where they begin: a page has thousands of them.
+fn short(body: &Markup) -> Markup {
+    let mut text = body.0.clone();
+    for shape in ["rect", "circle", "line", "path"] {
+        text = text
+            .replace(&format!("\"></{shape}>"), "\"/>")
+            .replace(&format!("<{shape}></{shape}>"), &format!("<{shape}/>"));
+    }
+    PreEscaped(text)
 }
 
 fn patterns() -> Markup {
@@ -217,6 +228,18 @@ pub(crate) fn fastest(review: &Review) -> Option<&Row> {
 pub(crate) fn apart(review: &Review) -> (Vec<&Row>, Vec<&Row>) {
     let is_named = |row: &Row| review.now.as_ref() == Some(&row.name) || review.summary.baseline == row.name;
     review.summary.rows.iter().partition(|row| !row.for_one_step || is_named(row))
+}
+
+/// A table of many rows is drawn closer, so that a reader sees where it ends.
+pub(crate) fn many(rows: usize) -> &'static str {
+    const FEW: usize = 16;
+    if rows > FEW { " many" } else { "" }
+}
+
+/// What holds so many rows that nobody reads them on paper, and is in the raw data: it is not printed.
+pub(crate) fn of_many(rows: usize) -> &'static str {
+    const FEW: usize = 24;
+    if rows > FEW { " many-rows" } else { "" }
 }
 
 /// Rows that are there for one step of the ladder, folded away below the table of all others.

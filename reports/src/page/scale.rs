@@ -47,7 +47,7 @@ impl Scale {
         (self.low, self.high, self.logarithmic)
     }
 
-    /// Round numbers, not too close to each other.
+    /// Round numbers, so far from each other that their labels, with a letter for the unit, stand apart.
     pub fn ticks(&self) -> Vec<f64> {
         if self.logarithmic { self.factors() } else { self.steps() }
     }
@@ -61,15 +61,18 @@ impl Scale {
     }
 
     fn factors(&self) -> Vec<f64> {
-        /// No two labels closer than this.
-        const APART: f64 = 9.0;
+        /// How wide a letter is, and what stands between two labels, in the narrowest column that has an axis.
+        const LETTER: f64 = 4.0;
+        const BETWEEN: f64 = 2.5;
         const ROUND: [f64; 31] = [
             1.0, 2.0, 0.5, 5.0, 0.2, 10.0, 0.1, 100.0, 0.01, 1000.0, 1e4, 1e-3, 1e5, 3.0, 1.5, 20.0, 50.0, 1.2, 1.1,
             0.8, 0.7, 0.9, 4.0, 8.0, 6.0, 1.05, 1.3, 0.95, 200.0, 500.0, 2000.0,
         ];
         let mut ticks: Vec<f64> = Vec::new();
         for tick in ROUND.into_iter().filter(|tick| !self.leaves_out(*tick)) {
-            if ticks.iter().all(|other| (self.at(*other) - self.at(tick)).abs() >= APART) {
+            let wide = |value: f64| LETTER * (1 + self::tick(value).chars().count()) as f64;
+            let apart = |other: f64| (self.at(other) - self.at(tick)).abs();
+            if ticks.iter().all(|other| apart(*other) >= (wide(*other) + wide(tick)) / 2.0 + BETWEEN) {
                 ticks.push(tick);
             }
         }
@@ -105,11 +108,24 @@ mod tests {
             let ticks = scale.ticks();
             assert!((4..=7).contains(&ticks.len()) && ticks[0] == 0.0, "{most}: {ticks:?}");
         }
-        for most in [1.0, 1.5, 8.0, 3180.0] {
+        for most in [1.0, 1.5, 8.0, 66.0, 165.0, 3180.0, 1e6] {
             let scale = Scale::of_factors([most].into_iter(), 1e9);
             let ticks = scale.ticks();
             assert!(ticks.contains(&1.0) && (2..=10).contains(&ticks.len()), "{most}: {ticks:?}");
-            assert!(ticks.windows(2).all(|pair| scale.at(pair[1]) - scale.at(pair[0]) >= 9.0), "{most}: {ticks:?}");
+        }
+    }
+
+    /// At 12 pixels a letter is no wider than 7, and the narrowest column with an axis is 168.
+    #[test]
+    fn labels_stand_apart_in_a_narrow_column() {
+        let pixels = |scale: &Scale, value: f64| 1.68 * scale.at(value);
+        let half = |value: f64| 3.5 * (tick(value) + "×").chars().count() as f64;
+        for most in [1.0f64, 1.05, 1.5, 8.0, 66.0, 165.0, 211.0, 999.0, 3180.0, 1e6] {
+            let scale = Scale::of_factors([1.0 / most.sqrt(), most].into_iter(), 1e9);
+            for pair in scale.ticks().windows(2) {
+                let room = pixels(&scale, pair[1]) - pixels(&scale, pair[0]) - half(pair[0]) - half(pair[1]);
+                assert!(room > 2.0, "{most}: {pair:?} have {room} pixels between them");
+            }
         }
     }
 

@@ -1,16 +1,16 @@
 //! Can the numbers be trusted? Every sample in the order it was taken, what was checked, the machine, and what there
 //! was no instrument for: grey, with the reason, never nought.
 
-use super::mark::{Tone, chip, heads, hint, name, region};
+use super::mark::{Tone, chip, dots, heads, hint, name, region};
 use super::words::{NARROW, capital, coordinate, percent, sureness};
-use super::{Section, apart, folded};
+use super::{Section, apart, folded, many};
 use crate::review::{Grade, Review, Series};
 use crate::stats::median;
 use crate::summary::least_confidence;
 use maud::{Markup, html};
 
 /// The most rounds of a row, and of all rows together, that are drawn here.
-const DOTS: (usize, usize) = (300, 3000);
+const DOTS: (usize, usize) = (300, 6000);
 
 pub(super) fn section(review: &Review) -> Section {
     Section {
@@ -89,13 +89,13 @@ fn runs(review: &Review) -> Markup {
         region(
             label,
             &html! {
-                table class="rows t-runs" role="table" {
+                table class={ "rows t-runs" (many(shown.len())) } role="table" {
                     caption class="sr" { "Every sample in the order it was taken" }
                     (heads(&columns))
                     tbody role="rowgroup" { @for series in shown {
                         tr role="row" data-row=(series.name) {
                             th role="rowheader" scope="row" class="lab" { b { (name(&series.name)) } }
-                            td role="cell" class="pic" { (dots(series, widest, all, farthest)) }
+                            td role="cell" class="pic" { (deviations(series, widest, all, farthest)) }
                             td role="cell" class="n" data-l="rounds" { (series.rounds.len()) }
                             td role="cell" class="n" data-l="spread" { (percent(series.spread)) }
                             td role="cell" class="n" data-l="drift" { @match series.drift {
@@ -116,24 +116,30 @@ fn runs(review: &Review) -> Markup {
 }
 
 /// Each round's deviation; where they are too many, the median of so many in a row.
-fn dots(series: &Series, widest: u32, all: usize, farthest: f64) -> Markup {
+fn deviations(series: &Series, widest: u32, all: usize, farthest: f64) -> Markup {
     /// Pixels from the middle to what is farthest.
     const HIGH: f64 = 15.0;
+    const MIDDLE: f64 = 19.0;
+    const TALL: u32 = 38;
     let us: Vec<f64> = series.rounds.iter().map(|(_, us)| *us).collect();
     let mid = median(&us).unwrap_or(1.0);
     let together = if series.rounds.len() > DOTS.0 || all > DOTS.1 { series.rounds.len().div_ceil(40) } else { 1 };
-    let points = series.rounds.chunks(together).map(|chunk| {
-        let us: Vec<f64> = chunk.iter().map(|(_, us)| *us).collect();
-        let away = (median(&us).unwrap_or(mid) / mid - 1.0) * 100.0 * HIGH / farthest;
-        let x = 1.0 + 98.0 * f64::from(chunk[0].0) / f64::from(widest.max(1));
-        (x, 19.0 - away.clamp(-HIGH, HIGH), away.abs() > HIGH)
-    });
+    let points: Vec<(f64, f64, bool)> = series
+        .rounds
+        .chunks(together)
+        .map(|chunk| {
+            let us: Vec<f64> = chunk.iter().map(|(_, us)| *us).collect();
+            let away = (median(&us).unwrap_or(mid) / mid - 1.0) * 100.0 * HIGH / farthest;
+            let x = 1.0 + 98.0 * f64::from(chunk[0].0) / f64::from(widest.max(1));
+            (x, MIDDLE - away.clamp(-HIGH, HIGH), away.abs() > HIGH)
+        })
+        .collect();
+    let (far, near): (Vec<_>, Vec<_>) = points.into_iter().partition(|(_, _, is_far)| *is_far);
     html! {
-        svg class="d" width="100%" height="38" aria-hidden="true" focusable="false" {
-            line class="grid z" x1="0" x2="100%" y1="19" y2="19" {}
-            @for (x, y, is_far) in points {
-                circle class=(if is_far { "out" } else { "pt2" }) cx=(coordinate(x)) cy=(format!("{y:.1}")) r=(if is_far { "3" } else { "2.2" }) {}
-            }
+        svg class="d" width="100%" height=(TALL) aria-hidden="true" focusable="false" {
+            line class="grid z" x1="0" x2="100%" y1="50%" y2="50%" {}
+            (dots(TALL, near.into_iter().map(|(x, y, _)| (x, y))))
+            @for (x, y, _) in far { circle class="out" cx=(coordinate(x)) cy=(coordinate(100.0 * y / f64::from(TALL))) r="3" {} }
         }
     }
 }

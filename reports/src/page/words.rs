@@ -58,9 +58,14 @@ pub fn bytes(count: u64) -> String {
 
 /// A coordinate or a width, in hundredths of the picture: the same digits on every machine.
 pub fn coordinate(value: f64) -> String {
+    format!("{}%", hundredths(value))
+}
+
+/// The same, without its unit.
+pub fn hundredths(value: f64) -> String {
     let text = format!("{value:.2}");
     let text = text.trim_end_matches('0').trim_end_matches('.');
-    format!("{}%", if text == "-0" { "0" } else { text })
+    if text == "-0" { "0" } else { text }.to_owned()
 }
 
 fn times_bare(value: f64) -> String {

@@ -3,7 +3,7 @@
 use super::look::{Look, given_up};
 use super::words::{count, list, percent, sure, times, us};
 use super::{Answer, Check, ClaimVerdict, Fact, Grade, Judged, Numbers, Target};
-use crate::stats::Verdict;
+use crate::stats::{FEWEST, Verdict};
 use crate::summary::{Row, change};
 use std::collections::BTreeSet;
 
@@ -19,8 +19,12 @@ pub(super) fn now<'a>(look: &'a Look) -> Option<&'a Row> {
     };
     let mut rows = look.summary.rows.iter().filter(does_the_job);
     let fastest = rows.next()?;
-    // Of rows that cannot be told apart, the one of which most is known.
-    Some(rows.find(|row| row.rank == fastest.rank && is_asked(row) && !is_asked(fastest)).unwrap_or(fastest))
+    // Of rows that cannot be told apart, the one of which most is known; too few rounds tell nothing apart.
+    let is_known = |row: &&Row| {
+        let as_fast = row.rank == fastest.rank && row.name != look.summary.baseline;
+        as_fast && fastest.rounds >= FEWEST && is_asked(row) && !is_asked(fastest)
+    };
+    Some(rows.find(is_known).unwrap_or(fastest))
 }
 
 /// The first screen.
@@ -77,7 +81,10 @@ fn sentence(look: &Look, now: Option<&Row>) -> String {
         return format!("{} and {} have no round in common, so they cannot be held together.", now.name, baseline.name);
     };
     let before_and_now = format!("{} µs a file before, {} now", us(baseline.us_per_file.mid), us(now.us_per_file.mid));
-    let so_fast = format!("{} is {} times as fast as {} ({})", now.name, times(over.mid), baseline.name, sure(&over));
+    // What is not decided only seems so.
+    let is_open = [Verdict::NotDecided, Verdict::TooFewRounds].iter().any(|open| open.words() == verdict);
+    let is = if is_open { "seems" } else { "is" };
+    let so_fast = format!("{} {is} {} times as fast as {} ({})", now.name, times(over.mid), baseline.name, sure(&over));
     if verdict != Verdict::Faster.words() {
         return format!("{so_fast}: {verdict}; {before_and_now}.");
     }
@@ -113,7 +120,7 @@ fn sure_of_time(row: &Row) -> String {
     format!("{}: {} to {}", super::words::confidence(bounds), us(bounds.low), us(bounds.high))
 }
 
-/// So many phases are named in a sentence.
+/// So many phases, or rows, are named in a sentence.
 const SHOWN: usize = 4;
 
 /// Which phases went, and which rows are beside it or before it.
@@ -135,9 +142,11 @@ fn why(look: &Look, now: &Row) -> String {
         }
     }
     let others = || look.summary.rows.iter().filter(|row| row.rank > 0 && row.name != now.name);
-    let tied: Vec<&str> = others().filter(|row| row.rank == now.rank).map(|row| row.name.as_str()).collect();
-    if !tied.is_empty() && now.rounds >= crate::stats::FEWEST {
-        told.push(format!("These data cannot tell it from {}.", list(&tied)));
+    // What promises less or is there for one step of the ladder is no choice beside it.
+    let is_choice = |row: &&Row| row.rank == now.rank && !row.for_one_step && given_up(now, row).is_empty();
+    let tied: Vec<String> = others().filter(is_choice).map(|row| row.name.clone()).collect();
+    if !tied.is_empty() && now.rounds >= FEWEST {
+        told.push(format!("These data cannot tell it from {}.", first(tied)));
     }
     if let Some(baseline) = look.baseline() {
         let faster = others().filter(|row| row.rank < now.rank);
@@ -149,10 +158,20 @@ fn why(look: &Look, now: &Row) -> String {
             })
             .collect();
         if !faster.is_empty() {
-            told.push(format!("Faster, but not the whole job: {}.", list(&faster)));
+            told.push(format!("Faster, but not the whole job: {}.", first(faster)));
         }
     }
     told.join(" ")
+}
+
+/// A list that ends where a reader would lose it.
+fn first(mut words: Vec<String>) -> String {
+    if words.len() > SHOWN {
+        let more = words.len() - (SHOWN - 1);
+        words.truncate(SHOWN - 1);
+        words.push(format!("{more} more"));
+    }
+    list(&words)
 }
 
 fn fastest(look: &Look, now: &Row) -> Fact {
@@ -162,6 +181,9 @@ fn fastest(look: &Look, now: &Row) -> Fact {
     Fact { value: now.name.clone(), line: line + &over.unwrap_or_default(), numbers: Numbers::new() }
 }
 
+/// A phase that takes more than this share of the time leaves no choice where to look.
+pub(super) const ALL: f64 = 0.97;
+
 fn next(targets: &[Target], now: Option<&Row>) -> Fact {
     let best = targets.iter().find_map(|target| Some((target, target.now?)));
     let (Some((target, (part, ceiling))), Some(now)) = (best, now) else {
@@ -169,12 +191,12 @@ fn next(targets: &[Target], now: Option<&Row>) -> Fact {
         return Fact { value: "not known".to_owned(), line, numbers: Numbers::new() };
     };
     let tried = target.tried.map_or(String::new(), |tried| format!("; taken away: {} times", times(tried.mid)));
-    let line = format!(
-        "{} of {} µs: at most {} times as fast without it{tried}",
-        us(part),
-        us(now.us_per_file.mid),
-        times(ceiling)
-    );
+    let line = if part / now.us_per_file.mid > ALL {
+        format!("{} of {} µs: nearly all there is, so nothing else is worth a look", us(part), us(now.us_per_file.mid))
+    } else {
+        let at_most = times(ceiling);
+        format!("{} of {} µs: at most {at_most} times as fast without it{tried}", us(part), us(now.us_per_file.mid))
+    };
     let value = if target.phase == "rest" { "rest, which has no name yet".to_owned() } else { target.phase.clone() };
     Fact { value, line, numbers: Numbers::new() }
 }
@@ -282,6 +304,34 @@ mod tests {
         assert!(answer.why.ends_with(end), "{}", answer.why);
     }
 
+    /// A stub makes more known of a row; that makes no row the answer that others beat.
+    #[test]
+    fn one_round_does_not_hide_the_fastest_row_behind_the_one_of_which_most_is_known() {
+        let made = Made::rows(&[GZIP]).row("zstd", &[("decode", 10.0), ("write", 15.0)]).stub(
+            "gzip-no-decode",
+            "gzip",
+            "decode",
+            &[("write", 40.0), ("rest", 10.0)],
+        );
+        for (rounds, is) in [(1, "seems"), (10, "is")] {
+            let answer = told(made.clone().rounds(rounds));
+            let so = answer.sentence.starts_with(&format!("zstd {is} 4.00 times as fast as gzip"));
+            assert!(so, "{}", answer.sentence);
+        }
+    }
+
+    #[test]
+    fn rows_that_cannot_be_told_apart_are_choices_and_a_long_list_of_them_ends() {
+        const FAST: &[(&str, f64)] = &[("decode", 5.0), ("write", 5.0)];
+        let mut made = Made::rows(&[GZIP]).promises("gzip", &["atomic"]);
+        for name in ["a", "b", "c", "d", "e", "f"] {
+            made = made.row(name, FAST).promises(name, &["atomic"]);
+        }
+        let answer = told(made.row("careless", FAST).row("only-a", FAST).promises("only-a", &["atomic"]));
+        let end = "These data cannot tell it from b, c, d and 2 more.";
+        assert!(answer.why.ends_with(end), "{}", answer.why);
+    }
+
     #[test]
     fn what_is_no_faster_is_not_called_so() {
         let slower = told(Made::rows(&[GZIP]).row("zstd", &[("decode", 150.0)]));
@@ -298,7 +348,7 @@ mod tests {
         let few = told(Made::rows(&[GZIP]).row("zstd", &[("decode", 10.0)]).rounds(1));
         assert_eq!(
             few.sentence,
-            "zstd is 10.00 times as fast as gzip (one round, no bounds): too few rounds; 100 µs a file before, 10.0 now."
+            "zstd seems 10.00 times as fast as gzip (one round, no bounds): too few rounds; 100 µs a file before, 10.0 now."
         );
         let alone = told(Made::rows(&[GZIP]));
         assert_eq!(

@@ -8,6 +8,7 @@ use crate::stats::chance::Chance;
 use std::collections::BTreeMap;
 
 /// A run under construction. Times are microseconds of one file, of which there are a hundred.
+#[derive(Clone)]
 pub(crate) struct Made {
     rows: Vec<Row>,
     ladder: Vec<String>,
@@ -22,6 +23,7 @@ pub(crate) struct Made {
     pub(crate) machine: BTreeMap<String, String>,
 }
 
+#[derive(Clone)]
 struct Row {
     name: String,
     phases: Vec<PhaseReading>,

@@ -163,12 +163,12 @@ fn next(reviews: &[Review], claims: &[&Judged]) -> Vec<Told> {
     next
 }
 
-/// The highest ceiling of the row that stands for now.
+/// The highest ceiling of the row that stands for now. A phase that is all there is, is what was asked for and no target.
 fn ceiling(review: &Review) -> Option<(f64, Told)> {
     let row = review.now.as_ref()?;
     let whole = review.summary.rows.iter().find(|one| one.name == *row)?.us_per_file.mid;
-    let (phase, (part, ceiling)) =
-        review.targets.iter().find_map(|target| Some((target.phase.as_str(), target.now?)))?;
+    let mut now = review.targets.iter().filter_map(|target| Some((target.phase.as_str(), target.now?)));
+    let (phase, (part, ceiling)) = now.find(|(_, (part, _))| part / whole <= super::answer::ALL)?;
     let phase = if phase == "rest" { "time without a name" } else { phase };
     let told =
         format!("{phase} is {} of {row}, so at most {} times without it.", percent(part / whole), times(ceiling));

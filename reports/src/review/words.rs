@@ -2,7 +2,11 @@
 //! wherever it stands.
 
 use crate::summary::Bounds;
-pub(super) use crate::terminal::number as us;
+
+/// Microseconds, with three digits that count, thousands set apart.
+pub(super) fn us(value: f64) -> String {
+    if value.abs() >= 999.5 { crate::claims::grouped(value.round()) } else { crate::terminal::number(value) }
+}
 
 /// `3.79`, `25.4`, `3,180`: how many times.
 pub(super) fn times(factor: f64) -> String {
@@ -62,6 +66,7 @@ mod tests {
 
     #[test]
     fn numbers_keep_the_digits_that_a_reader_needs() {
+        assert_eq!([0.284, 56.49, 999.4, 8613.2].map(us), ["0.28", "56.5", "999", "8,613"]);
         assert_eq!([3.789, 25.44, 254.4, 3180.2].map(times), ["3.79", "25.4", "254", "3,180"]);
         assert_eq!([0.79, 0.005, 0.0, 0.418].map(percent), ["79 %", "0.5 %", "0 %", "42 %"]);
         let bounds = |confidence| Bounds { low: 3.7, mid: 3.79, high: 3.86, confidence };

@@ -368,6 +368,15 @@ pub fn many_rounds() -> Run {
     run(&[row("gzip", &GZIP), row("zstd", &but(&GZIP, &[("decode", 7.1)]))], &["gzip", "zstd"], 320, 9)
 }
 
+/// Rows two hundred times as fast and a third: labels of an axis have many digits.
+pub fn far() -> Run {
+    let rows: Vec<Row> = [("gzip", 100.0), ("third", 300.0), ("tenth", 10.0), ("mapped", 1.5), ("kept", 0.5)]
+        .iter()
+        .map(|(name, us)| row(name, &[("decode", us * 0.9), ("write", us * 0.1)]))
+        .collect();
+    run(&rows, &[], 12, 13)
+}
+
 pub fn one_row() -> Run {
     run(&[row("gzip", &GZIP)], &[], 10, 11)
 }
@@ -438,6 +447,7 @@ pub fn all() -> Vec<(&'static str, Run)> {
         ("same", twice_the_same(1)),
         ("remainder", remainder()),
         ("many-rounds", many_rounds()),
+        ("far", far()),
         ("one-row", one_row()),
         ("forty-rows", forty_rows()),
         ("broken", broken()),
