@@ -8,6 +8,7 @@ mod codec;
 mod decode;
 mod gzip;
 mod hash;
+mod lz4;
 mod payloads;
 mod plain;
 mod stream;
@@ -37,6 +38,9 @@ const GZIP_1: Decode = Decode { decoding: Decoding { codec: Codec::Gzip { level:
 const PLAIN: Decode = Decode { decoding: Decoding { codec: Codec::Plain, ..ZSTD }, ..ZSTD_3 };
 const ZSTD_1: Decode = Decode { decoding: Decoding { codec: Codec::Zstd { level: 1 }, ..ZSTD }, ..ZSTD_3 };
 const ZSTD_19: Decode = Decode { decoding: Decoding { codec: Codec::Zstd { level: 19 }, ..ZSTD }, ..ZSTD_3 };
+const ZSTD_FAST_1: Decode = Decode { decoding: Decoding { codec: Codec::Zstd { level: -1 }, ..ZSTD }, ..ZSTD_3 };
+const ZSTD_FAST_5: Decode = Decode { decoding: Decoding { codec: Codec::Zstd { level: -5 }, ..ZSTD }, ..ZSTD_3 };
+const LZ4: Decode = Decode { decoding: Decoding { codec: Codec::Lz4, ..ZSTD }, ..ZSTD_3 };
 const ZSTD_3_FRESH: Decode = Decode { decoding: Decoding { context: Fresh, ..ZSTD }, ..ZSTD_3 };
 
 /// The question, and the ways to answer it.
@@ -54,6 +58,9 @@ pub static WORKLOAD: Workload = Workload {
         variant("zstd-1", &ZSTD_1, "zstd packed in a hurry, one context for all files"),
         variant("zstd-3", &ZSTD_3, "zstd at its default level, one context for all files"),
         variant("zstd-19", &ZSTD_19, "zstd packed with patience, one context for all files"),
+        variant("zstd-fast-1", &ZSTD_FAST_1, "zstd --fast=1: literals stay as they are"),
+        variant("zstd-fast-5", &ZSTD_FAST_5, "zstd --fast=5: the same, and fewer matches are looked for"),
+        variant("lz4", &LZ4, "lz4 by lz4_flex, each file one block"),
         variant("zstd-3-fresh", &ZSTD_3_FRESH, "zstd-3 with a new context for each file"),
         variant("zstd-3-dict", &Decode { dictionary: true, ..ZSTD_3 }, "zstd-3 with a dictionary trained on the files"),
         variant("zstd-3-stream", &Stream(ZSTD_3), "zstd-3 in pieces of 256 KiB, in and out"),

@@ -65,7 +65,17 @@ fn the_rows_that_the_table_names_are_there() {
 fn a_damaged_payload_is_an_error_that_names_its_file() {
     let dir = tempfile::tempdir().unwrap();
     let site = site(dir.path()).unwrap();
-    for name in ["gzip-6", "gzip-6-miniz", "gzip-6-libdeflate", "plain", "zstd-3", "zstd-3-stream", "zstd-3-sha256"] {
+    for name in [
+        "gzip-6",
+        "gzip-6-miniz",
+        "gzip-6-libdeflate",
+        "plain",
+        "zstd-3",
+        "zstd-3-stream",
+        "zstd-3-sha256",
+        "zstd-fast-5",
+        "lz4",
+    ] {
         let variant = WORKLOAD.variant(name).unwrap();
         drop(variant.technique.prepare(&site).unwrap());
         // The last byte that is kept belongs to the last file.
