@@ -33,7 +33,7 @@ impl Site {
             return Ok(place);
         }
         let unfinished = self.kept.join(format!("{key}.part"));
-        remove(&unfinished)?;
+        fixtures::remove_tree(&unfinished)?;
         std::fs::create_dir_all(&self.kept).with_context(|| format!("making {}", self.kept.display()))?;
         make(&unfinished).with_context(|| format!("preparing {key}"))?;
         std::fs::rename(&unfinished, &place).with_context(|| format!("finishing {}", place.display()))?;
@@ -49,15 +49,6 @@ impl Site {
     pub fn used(&self) -> Vec<PathBuf> {
         self.used.borrow().clone()
     }
-}
-
-fn remove(path: &Path) -> Result<()> {
-    let gone = match std::fs::symlink_metadata(path) {
-        Ok(meta) if meta.is_dir() => std::fs::remove_dir_all(path),
-        Ok(_) => std::fs::remove_file(path),
-        Err(_) => Ok(()),
-    };
-    gone.with_context(|| format!("removing {}", path.display()))
 }
 
 #[cfg(test)]
