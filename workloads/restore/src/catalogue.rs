@@ -30,6 +30,9 @@ pub(crate) struct Catalogue<'a> {
     pub(crate) contents: Vec<Content>,
     /// The blocks of a pack; none where every content is an object of its own.
     pub(crate) blocks: Vec<Block>,
+    /// The hash of each block, where blocks are sealed; else none. They stand behind the rest, as they are.
+    #[serde(skip)]
+    pub(crate) seals: Vec<[u8; 32]>,
 }
 
 /// A directory.
@@ -144,7 +147,8 @@ pub(crate) fn object(digest: &Digest) -> PathBuf {
 impl<'a> Catalogue<'a> {
     /// The bytes of a catalogue file.
     pub(crate) fn to_bytes(&self) -> Result<Vec<u8>> {
-        let body = postcard::to_stdvec(self).context("writing the catalogue")?;
+        let mut body = postcard::to_stdvec(self).context("writing the catalogue")?;
+        body.extend_from_slice(self.seals.as_flattened());
         let mut bytes = MAGIC.to_vec();
         bytes.extend_from_slice(blake3::hash(&body).as_bytes());
         bytes.extend_from_slice(&body);
@@ -156,9 +160,19 @@ impl<'a> Catalogue<'a> {
         let rest = bytes.strip_prefix(MAGIC).context("it is no catalogue of this edition")?;
         let (hash, body) = rest.split_at_checked(32).context("it is cut short")?;
         ensure!(blake3::hash(body).as_bytes() == hash, "its bytes are not those that were written");
-        let catalogue: Catalogue = postcard::from_bytes(body).context("its contents make no sense")?;
+        let (mut catalogue, seals): (Catalogue, &[u8]) =
+            postcard::take_from_bytes(body).context("its contents make no sense")?;
+        let (seals, more) = seals.as_chunks::<32>();
+        ensure!(more.is_empty(), "something follows that makes no sense");
+        catalogue.seals = seals.to_vec();
         catalogue.check()?;
         Ok(catalogue)
+    }
+
+    /// The bytes of all contents as they lie in the store.
+    pub(crate) fn packed(&self) -> u64 {
+        self.contents.iter().map(|content| content.packed).sum::<u64>()
+            + self.blocks.iter().map(|block| u64::from(block.packed)).sum::<u64>()
     }
 
     /// Where a file lies, for messages and absolute names.
@@ -195,6 +209,8 @@ impl<'a> Catalogue<'a> {
     fn check(&self) -> Result<()> {
         let root = self.directories.first().context("there is no root directory")?;
         ensure!(root.path.is_empty(), "the first directory is not the root");
+        let sealed = self.seals.is_empty() || self.seals.len() == self.blocks.len();
+        ensure!(sealed, "it has {} blocks, and {} hashes of blocks", self.blocks.len(), self.seals.len());
         for directory in &self.directories[1..] {
             for part in directory.path.split(|byte| *byte == b'/') {
                 check_name(part).with_context(|| format!("the directory {}", directory.path().display()))?;
@@ -259,7 +275,15 @@ mod tests {
     fn catalogue<'a>(directories: &[&'a str], files: Vec<File<'a>>) -> Catalogue<'a> {
         let directories = directories.iter().map(|path| Directory::new(Path::new(*path), 0o755, 0)).collect();
         let contents = vec![Content::new(Digest([7; 32]), 3)];
-        Catalogue { form: "test", directories, files, links: Vec::new(), contents, blocks: Vec::new() }
+        Catalogue {
+            form: "test",
+            directories,
+            files,
+            links: Vec::new(),
+            contents,
+            blocks: Vec::new(),
+            seals: Vec::new(),
+        }
     }
 
     #[test]
@@ -308,6 +332,14 @@ mod tests {
             let bytes = catalogue(&[""], vec![bad]).to_bytes().unwrap();
             assert!(Catalogue::from_bytes(&bytes).is_err());
         }
+    }
+
+    #[test]
+    fn hashes_of_blocks_that_are_not_there_are_refused() {
+        let mut odd = catalogue(&[""], Vec::new());
+        odd.seals.push([7; 32]);
+        let told = format!("{:#}", Catalogue::from_bytes(&odd.to_bytes().unwrap()).err().unwrap());
+        assert!(told.contains("0 blocks, and 1 hashes"), "{told}");
     }
 
     #[test]

@@ -41,7 +41,7 @@ pub struct Tried(PathBuf);
 impl Drop for Tried {
     fn drop(&mut self) {
         // Whoever cannot remove it finds a directory whose name says what it is.
-        let _ = fs::remove_dir_all(&self.0);
+        let _ = fixtures::remove_tree(&self.0);
     }
 }
 

@@ -1,6 +1,7 @@
 //! The dictionary of a store whose small contents are packed with what they have in common.
 
-use crate::store::{Layout, Source, Tree};
+use crate::form::Layout;
+use crate::store::{Source, Tree};
 use anyhow::{Context, Result};
 use std::fs;
 use std::path::Path;
@@ -33,7 +34,7 @@ pub(crate) fn train(source: Source, tree: &Tree, lengths: &[u64], store: &Path) 
 
 /// The dictionary of a store of that layout; none where it has none.
 pub(crate) fn read(layout: Layout, store: &Path) -> Result<Option<Vec<u8>>> {
-    if layout != Layout::Trained {
+    if !layout.has_dictionary() {
         return Ok(None);
     }
     let path = store.join(NAME);

@@ -2,12 +2,12 @@
 
 use crate::catalogue::{Block, Catalogue};
 use crate::dictionary;
+use crate::form::Layout;
 use crate::knobs::{Ahead, Duplicates, Gather, Naming, Restore, Syncing};
 use crate::loose::INPUT;
 use crate::packed::{self, Unit};
 use crate::restore::Ready;
 use crate::schedule::Plan;
-use crate::store::Layout;
 use crate::stream;
 use batching::Directories;
 use std::collections::HashSet;
@@ -29,7 +29,7 @@ pub(crate) fn calls(restore: &Restore, catalogue: &Catalogue, plan: &Plan, ready
     for (name, count) in [("openat", 2), ("statx", 1), ("read", 2), ("close", 2)] {
         calls.add(name, count);
     }
-    if restore.layout == Layout::Trained {
+    if restore.layout.has_dictionary() {
         // The dictionary, read as the catalogue is; an empty one is found so by the first read.
         let empty = std::fs::metadata(ready.store.join(dictionary::NAME)).is_ok_and(|meta| meta.len() == 0);
         for (name, count) in [("openat", 1), ("statx", 1), ("read", if empty { 1 } else { 2 }), ("close", 1)] {
@@ -40,7 +40,9 @@ pub(crate) fn calls(restore: &Restore, catalogue: &Catalogue, plan: &Plan, ready
     calls.add("close", if restore.ring.is_some() { ready.spread.workers() as u64 } else { 0 });
     let stretches = match restore.layout {
         Layout::Loose | Layout::Trained => from_objects(restore, catalogue, plan, &mut calls),
-        Layout::Pack { .. } => from_blocks(restore, catalogue, plan, &mut calls),
+        Layout::Pack { .. } | Layout::Sealed { .. } | Layout::Primed { .. } => {
+            from_blocks(restore, catalogue, plan, &mut calls)
+        }
         Layout::Stream => from_stream(catalogue, plan, &mut calls),
     };
     for stretch in &stretches {
@@ -77,7 +79,9 @@ fn files_own(restore: &Restore, catalogue: &Catalogue, file: u32, calls: &mut Ca
         _ if content.len == 0 || restore.leaves_out(WRITE) => 0,
         Layout::Loose | Layout::Trained if !restore.whole => content.len.div_ceil(restore.piece as u64),
         Layout::Loose | Layout::Trained | Layout::Stream => 1,
-        Layout::Pack { block } => content.len.div_ceil(block as u64),
+        Layout::Pack { block } | Layout::Sealed { block } | Layout::Primed { block } => {
+            content.len.div_ceil(block as u64)
+        }
     };
     calls.add_all(&restore.way.calls(pieces));
     let synced = matches!(restore.sync, Syncing::EachFile | Syncing::FilesThenDirectories);

@@ -83,6 +83,21 @@ impl<'a> Job<'a> {
         Ok(())
     }
 
+    /// Whether blocks have a hash of their own, which then is what is held.
+    pub(crate) fn has_seals(&self) -> bool {
+        !self.catalogue.seals.is_empty() && !self.restore.leaves_out(HASH)
+    }
+
+    /// Whether a block is what was packed. False too where only its contents can say that.
+    pub(crate) fn is_sealed(&self, block: usize, bytes: &[u8], lap: &mut Lap) -> bool {
+        if !self.has_seals() {
+            return false;
+        }
+        let fits = self.restore.hash.of(bytes).0 == self.catalogue.seals[block];
+        lap.mark(HASH);
+        fits
+    }
+
     /// Begins the hash of contents that come in pieces.
     pub(crate) fn verifying(&self) -> Verifying {
         Verifying((!self.restore.leaves_out(HASH)).then(|| self.restore.hash.begin()))

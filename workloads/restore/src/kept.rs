@@ -4,17 +4,20 @@
 use crate::catalogue::{Block, Catalogue, Content};
 use crate::choose::{Chosen, Tried, choose};
 use crate::dictionary;
+use crate::form::Form;
+use crate::job::times;
 use crate::knobs::Restore;
 use crate::schedule::Plan;
-use crate::store::{CATALOGUE, Form, Layout, PACK};
+use crate::store::{CATALOGUE, PACK};
 use crate::update::{Changes, Differs, Update};
 use crate::watch::Watch;
 use anyhow::{Context, Result, ensure};
 use codecs::{Context as Life, Decoder, Decoding, Engine};
 use rayon::prelude::*;
-use rustix::fs::{Mode, OFlags, open, syncfs};
+use rustix::fs::{Mode, OFlags, fchmod, futimens, open, syncfs};
 use std::collections::BTreeSet;
 use std::fs::{self, File};
+use std::io::Write;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -79,8 +82,7 @@ impl Store {
             links: catalogue.links.len() as u64,
             contents: catalogue.contents.len() as u64,
             bytes: catalogue.files.iter().map(len).sum(),
-            packed: catalogue.contents.iter().map(|content| content.packed).sum::<u64>()
-                + catalogue.blocks.iter().map(|block| u64::from(block.packed)).sum::<u64>(),
+            packed: catalogue.packed(),
         };
         Ok(Store { path: path.to_owned(), bytes, form, tally })
     }
@@ -120,7 +122,7 @@ impl Store {
         if self.form != crate::best().form() {
             return Ok(None);
         }
-        choose(crate::RIVALS, &self.catalogue(), place).map(Some)
+        choose(crate::rows::RIVALS, &self.catalogue(), place).map(Some)
     }
 
     /// Brings a directory up to date, which may hold anything: what is right stays, what differs is restored, and
@@ -139,13 +141,46 @@ impl Store {
         Update { restore: &by, differs, remove_others }.run(&ready, &mut Lap::start(false))
     }
 
+    /// Brings one file back to a new name, with its mode and time; all other contents stay as they lie. False where the
+    /// store has no such file.
+    pub fn fetch(&self, file: &Path, to: &Path) -> Result<bool> {
+        let catalogue = self.catalogue();
+        let Some(found) = catalogue.files.iter().find(|one| catalogue.path_of(one) == file) else { return Ok(false) };
+        let content = &catalogue.contents[found.content as usize];
+        let damaged = || format!("{}: its contents in the store {} are damaged", file.display(), self.path.display());
+        let plain = self.plain_of(&catalogue, content).with_context(damaged)?;
+        let making = || format!("making {}", to.display());
+        let mut made = File::create_new(to).with_context(making)?;
+        made.write_all(&plain).with_context(making)?;
+        fchmod(&made, Mode::from_raw_mode(found.mode & 0o7777)).with_context(making)?;
+        futimens(&made, &times(found.mtime)).with_context(making)?;
+        Ok(true)
+    }
+
+    /// The bytes of one content, held against their hash. Only the blocks are decoded that hold it.
+    fn plain_of(&self, catalogue: &Catalogue, content: &Content) -> Result<Vec<u8>> {
+        let dictionary = dictionary::read(self.form.layout, &self.path)?;
+        let mut decoder = self.decoder(dictionary.as_deref())?;
+        let plain = if self.form.layout.is_loose() {
+            let packed = fs::read(self.path.join(content.object())).context("its object cannot be read")?;
+            plain_of(&mut decoder, &packed, content.len)?
+        } else {
+            let pack = File::open(self.path.join(PACK)).context("opening the pack")?;
+            let mut plain = plain_of_blocks(catalogue, &[*content], &pack, &mut decoder)?;
+            let (from, len) = (content.offset as usize, usize::try_from(content.len)?);
+            ensure!(plain.len() >= from + len, "its block is shorter than it");
+            plain.truncate(from + len);
+            plain.split_off(from)
+        };
+        self.hold(content, &plain)?;
+        Ok(plain)
+    }
+
     /// Decodes every content and holds it against its hash: what is damaged, and in which files.
     pub fn verify(&self, watch: &Watch) -> Result<Vec<Damage>> {
         let catalogue = self.catalogue();
-        let found: Vec<(usize, String)> = match self.form.layout {
-            Layout::Loose | Layout::Trained => self.verify_objects(&catalogue, watch)?,
-            Layout::Pack { .. } | Layout::Stream => self.verify_pack(&catalogue, watch)?,
-        };
+        let loose = self.form.layout.is_loose();
+        let found = if loose { self.verify_objects(&catalogue, watch)? } else { self.verify_pack(&catalogue, watch)? };
         let mut damages = Vec::new();
         for (content, what) in found {
             let has = catalogue.files.iter().filter(|file| file.content as usize == content);
@@ -182,16 +217,12 @@ impl Store {
         // Contents stand in the order of their blocks: each run of them is what its blocks hold.
         let runs: Vec<&[Content]> = catalogue.contents.chunk_by(|a, b| a.block == b.block).collect();
         let starts: Vec<usize> = runs.iter().scan(0, |at, run| Some(std::mem::replace(at, *at + run.len()))).collect();
+        let dictionary = dictionary::read(self.form.layout, &self.path)?;
         let held = starts.par_iter().zip(&runs).map_init(
-            || self.decoder(None),
+            || self.decoder(dictionary.as_deref()),
             |decoder, (start, run)| {
                 let decoder = decoder.as_mut().map_err(|error| anyhow::anyhow!("{error:#}"))?;
-                let plain = blocks_of(catalogue, run).try_fold(Vec::new(), |mut plain, block| {
-                    let mut packed = vec![0; block.packed as usize];
-                    pack.read_exact_at(&mut packed, block.at).context("the pack is cut short")?;
-                    plain.extend(plain_of(decoder, &packed, u64::from(block.plain))?);
-                    anyhow::Ok(plain)
-                });
+                let plain = plain_of_blocks(catalogue, run, &pack, decoder);
                 watch.passed(run.iter().map(|content| content.len).sum())?;
                 let told = |at: usize, error: &anyhow::Error| (start + at, format!("{error:#} ({})", path.display()));
                 let bad: Vec<(usize, String)> = match plain {
@@ -237,6 +268,16 @@ fn blocks_of<'a>(catalogue: &'a Catalogue, run: &[Content]) -> impl Iterator<Ite
         first = false;
         filled += u64::from(block.plain);
         needed
+    })
+}
+
+/// What the blocks of a run of contents hold.
+fn plain_of_blocks(catalogue: &Catalogue, run: &[Content], pack: &File, decoder: &mut Decoder) -> Result<Vec<u8>> {
+    blocks_of(catalogue, run).try_fold(Vec::new(), |mut plain, block| {
+        let mut packed = vec![0; block.packed as usize];
+        pack.read_exact_at(&mut packed, block.at).context("the pack is cut short")?;
+        plain.extend(plain_of(decoder, &packed, u64::from(block.plain))?);
+        Ok(plain)
     })
 }
 

@@ -1,6 +1,6 @@
 //! The knobs of a restore: every field of a row, and what each may be.
 
-use crate::store::{Form, Layout};
+use crate::form::{Form, Layout};
 use batching::{Directories, Spread};
 use buffers::Buffers;
 use codecs::{Codec, Context, Decoding, Engine, Hash};

@@ -3,7 +3,7 @@
 use crate::catalogue::Catalogue;
 use crate::knobs::Restore;
 use crate::schedule::Plan;
-use crate::store::{CATALOGUE, Layout, PACK};
+use crate::store::{CATALOGUE, PACK};
 use anyhow::{Context, Result};
 use rustix::fs::{CWD, Mode, OFlags, Timespec, Timestamps, chmodat, futimens, openat};
 use std::fs::{self, File};
@@ -21,25 +21,21 @@ pub(crate) fn unpacked(restore: &Restore, store: &Path) -> Result<Vec<Vec<u8>>> 
         decoder.decode(packed, &mut plain)?;
         Ok(plain)
     };
-    match restore.layout {
-        Layout::Loose | Layout::Trained => {
-            let object = |content: &crate::catalogue::Content| {
-                let path = store.join(content.object());
-                fs::read(&path).with_context(|| format!("reading {}", path.display()))
-            };
-            catalogue.contents.iter().map(|content| unpack(&object(content)?, content.len)).collect()
-        }
-        Layout::Pack { .. } | Layout::Stream => {
-            let pack = File::open(store.join(PACK)).context("opening the pack")?;
-            let mut packed = Vec::new();
-            let mut block = |block: &crate::catalogue::Block| {
-                packed.resize(block.packed as usize, 0);
-                pack.read_exact_at(&mut packed, block.at).context("reading the pack")?;
-                unpack(&packed, u64::from(block.plain))
-            };
-            catalogue.blocks.iter().map(&mut block).collect()
-        }
+    if restore.layout.is_loose() {
+        let object = |content: &crate::catalogue::Content| {
+            let path = store.join(content.object());
+            fs::read(&path).with_context(|| format!("reading {}", path.display()))
+        };
+        return catalogue.contents.iter().map(|content| unpack(&object(content)?, content.len)).collect();
     }
+    let pack = File::open(store.join(PACK)).context("opening the pack")?;
+    let mut packed = Vec::new();
+    let mut block = |block: &crate::catalogue::Block| {
+        packed.resize(block.packed as usize, 0);
+        pack.read_exact_at(&mut packed, block.at).context("reading the pack")?;
+        unpack(&packed, u64::from(block.plain))
+    };
+    catalogue.blocks.iter().map(&mut block).collect()
 }
 
 /// Fills the files that the run left empty, from the source, and gives them back their mode and time.

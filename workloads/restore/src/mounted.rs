@@ -1,11 +1,10 @@
 //! An image of the tree, mounted instead of restored: nothing is decoded before somebody reads it, and nothing can be
-//! written. What that is worth shows in reading all of it once, beside a restore that is read once.
+//! written. What that is worth shows in reading all of it once, or what an import touches, beside a restore that is read so.
 //!
 //! The mount is never attached to any place: it lives as long as its descriptor, so that nothing of it stays however
 //! the process ends.
 
-use crate::knobs::Restore;
-use crate::restore;
+use crate::touched::Then;
 use crate::transfer::{And, transfer};
 use anyhow::{Context, Result, ensure};
 use rustix::io::Errno;
@@ -13,21 +12,20 @@ use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen,
 };
 use std::fs::{self, File};
-use std::io::Read;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use technique::load::clear_umask;
 use technique::peer::find_program;
-use technique::phase::{LIST, OPEN, READ, SETUP};
+use technique::phase::SETUP;
 use technique::{Absent, Lap, Promise, Promises, Site, Technique};
 
 /// Mounts an image of the tree.
 pub struct Mounted {
     /// Of which sort.
     pub format: Format,
-    /// Whether every file is then read once.
-    pub read: bool,
+    /// What is read of it then.
+    pub then: Then,
 }
 
 /// A sort of image.
@@ -44,6 +42,7 @@ pub enum Format {
 /// An image, and the mount while it stands.
 pub struct Image {
     source: PathBuf,
+    imported: Vec<PathBuf>,
     /// Held, so that the kernel lets go of the device with the last who holds it.
     device: Option<File>,
     mount: Option<OwnedFd>,
@@ -90,9 +89,10 @@ impl Technique for Mounted {
         }
         let path = site.keep(key, |path| self.format.make(&site.source, path))?;
         let image = match self.format {
-            Format::Erofs | Format::ErofsLz4 => Image { source: path, device: None, mount: None },
+            Format::Erofs | Format::ErofsLz4 => Image { source: path, imported: Vec::new(), device: None, mount: None },
             Format::Squashfs => as_device(&path)?,
         };
+        let image = Image { imported: self.then.imported(&site.source)?, ..image };
         // Tried once before the clock: what the kernel lacks is told here.
         drop(mount(self.format, &image.source)?);
         Ok(image)
@@ -103,7 +103,7 @@ impl Technique for Mounted {
         lap.mark(SETUP);
         let at = place_of(&mounted);
         image.mount = Some(mounted);
-        if self.read { read_all(&at, &mut vec![0; 256 << 10], lap) } else { Ok(()) }
+        self.then.read(&at, &image.imported, lap)
     }
 
     /// What is mounted is copied to where it can be looked at.
@@ -141,7 +141,7 @@ fn as_device(image: &Path) -> Result<Image> {
     let device = File::open(&source).with_context(|| format!("opening {}", source.display()));
     let let_go = Command::new("losetup").arg("--detach").arg(&source).status().context("starting losetup")?;
     ensure!(let_go.success(), "losetup --detach {} ended with {let_go}", source.display());
-    Ok(Image { device: Some(device?), source, mount: None })
+    Ok(Image { device: Some(device?), imported: Vec::new(), source, mount: None })
 }
 
 /// Mounts an image, read-only, at no place at all.
@@ -175,50 +175,4 @@ fn mount(format: Format, source: &Path) -> Result<OwnedFd> {
 /// A name by which this process finds the mount.
 fn place_of(mount: &OwnedFd) -> PathBuf {
     PathBuf::from(format!("/proc/self/fd/{}/.", mount.as_raw_fd()))
-}
-
-/// A restore, and then every file read once: what a mounted image is held against.
-pub struct RestoredAndRead {
-    /// How it is restored.
-    pub by: Restore,
-}
-
-impl Technique for RestoredAndRead {
-    type Ready = restore::Ready;
-
-    fn prepare(&self, site: &Site) -> Result<restore::Ready> {
-        self.by.prepare(site)
-    }
-
-    fn work(&self, ready: &mut restore::Ready, lap: &mut Lap) -> Result<()> {
-        self.by.work(ready, lap)?;
-        read_all(&ready.target, &mut vec![0; 256 << 10], lap)
-    }
-
-    fn promises(&self) -> Promises {
-        self.by.promises()
-    }
-}
-
-/// Reads every file below a directory, one after the other.
-fn read_all(dir: &Path, buffer: &mut [u8], lap: &mut Lap) -> Result<()> {
-    let reading = || format!("reading {}", dir.display());
-    let mut names = Vec::new();
-    for entry in fs::read_dir(dir).with_context(reading)? {
-        let entry = entry.with_context(reading)?;
-        names.push((entry.path(), entry.file_type().with_context(reading)?));
-    }
-    names.sort_unstable_by(|a, b| a.0.cmp(&b.0));
-    lap.mark(LIST);
-    for (path, kind) in names {
-        if kind.is_dir() {
-            read_all(&path, buffer, lap)?;
-        } else if kind.is_file() {
-            let mut file = File::open(&path).with_context(|| format!("opening {}", path.display()))?;
-            lap.mark(OPEN);
-            while file.read(buffer).with_context(|| format!("reading {}", path.display()))? > 0 {}
-            lap.mark(READ);
-        }
-    }
-    Ok(())
 }

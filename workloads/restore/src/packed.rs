@@ -6,7 +6,7 @@ use crate::knobs::Ahead;
 use crate::loose::grow;
 use crate::store::PACK;
 use anyhow::{Context, Result, ensure};
-use codecs::Decoder;
+use codecs::{Codec, Decoder};
 use rustix::fs::{Advice, fadvise};
 use std::fs::File;
 use std::ops::Range;
@@ -81,7 +81,7 @@ pub(crate) fn restore(job: &Job, lap: &mut Lap) -> Result<()> {
         |unit| unit.plain,
         lap,
         || {
-            let decoder = job.restore.decoding().decoder(None)?;
+            let decoder = job.restore.decoding().decoder(job.dictionary)?;
             let ring = job.ring()?;
             Ok(Worker { decoder, hold: Hold::default(), input: Vec::new(), plain: Vec::new(), ring })
         },
@@ -103,8 +103,15 @@ impl Worker {
     fn decode(&mut self, job: &Job, pack: &File, block: usize, lap: &mut Lap) -> Result<()> {
         let Block { at, packed, plain } = job.catalogue.blocks[block];
         let (packed, plain) = (packed as usize, plain as usize);
-        grow(&mut self.input, packed);
         grow(&mut self.plain, plain);
+        if job.restore.codec == Codec::Plain && !job.restore.leaves_out(DECODE) {
+            // Nothing to decode: read to where it is needed.
+            ensure!(packed == plain, "a block that is not packed has {packed} bytes, should have {plain}");
+            pack.read_exact_at(&mut self.plain[..plain], at).context("reading the pack")?;
+            lap.mark(READ);
+            return Ok(());
+        }
+        grow(&mut self.input, packed);
         pack.read_exact_at(&mut self.input[..packed], at).context("reading the pack")?;
         lap.mark(READ);
         self.decoder.refresh()?;
@@ -126,7 +133,9 @@ impl Worker {
         self.decode(job, pack, block, lap).with_context(|| job.damaged(job.file(files[0])))?;
         let mut hold = std::mem::take(&mut self.hold);
         let mut ring = self.ring.take();
-        files_of(job, files, self.bytes(job, block), 0, &mut hold, ring.as_mut(), lap)?;
+        let bytes = self.bytes(job, block);
+        let verified = job.is_sealed(block, bytes, lap);
+        files_of(job, files, (bytes, 0), verified, &mut hold, ring.as_mut(), lap)?;
         (self.hold, self.ring) = (hold, ring);
         Ok(())
     }
@@ -140,14 +149,19 @@ impl Worker {
         let mut hold = std::mem::take(&mut self.hold);
         let place = job.place(file, &mut hold, lap)?;
         let mut sink = job.begin(place, &attributes, lap)?;
+        let has_seals = job.has_seals();
         let mut verifying = job.verifying();
         for block in blocks {
             self.decode(job, pack, block, lap).with_context(|| job.damaged(file))?;
             let bytes = self.bytes(job, block);
-            verifying.update(bytes, lap);
+            if has_seals {
+                ensure!(job.is_sealed(block, bytes, lap), "{}", job.damaged(file));
+            } else {
+                verifying.update(bytes, lap);
+            }
             job.write(&mut sink, bytes, lap)?;
         }
-        ensure!(verifying.fits(content, lap), "{}", job.damaged(file));
+        ensure!(has_seals || verifying.fits(content, lap), "{}", job.damaged(file));
         sink.finish(lap)?;
         self.hold = hold;
         Ok(())
@@ -155,12 +169,12 @@ impl Worker {
 }
 
 /// Makes the files of contents that stand side by side in memory; `from` is where in their block the memory begins.
-/// Each content is verified once, before any of its files is made.
+/// Each content is verified once, before any of its files is made, unless all of them are verified already.
 pub(crate) fn files_of(
     job: &Job,
     files: &[u32],
-    plain: &[u8],
-    from: usize,
+    (plain, from): (&[u8], usize),
+    verified: bool,
     hold: &mut Hold,
     ring: Option<&mut Ring>,
     lap: &mut Lap,
@@ -170,12 +184,12 @@ pub(crate) fn files_of(
         let begin = content.offset as usize - from;
         &plain[begin..begin + usize::try_from(content.len).expect("its block is in memory")]
     };
-    let mut verified = u32::MAX;
+    let mut last = u32::MAX;
     for at in files {
         let file = job.file(*at);
-        if verified != file.content {
+        if !verified && last != file.content {
             job.verify(file, bytes_of(*at), lap)?;
-            verified = file.content;
+            last = file.content;
         }
         if ring.is_none() {
             job.make(*at, bytes_of(*at), hold, lap)?;

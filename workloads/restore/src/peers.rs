@@ -4,9 +4,10 @@
 //! then, and a tree that it cannot carry makes it absent, by name, and not a row that fails. Its home, its settings and
 //! its caches lie in `{kept}`: nothing of the user's is read or written.
 
+use crate::{duplicates, outcome};
 use anyhow::{Context, Result, bail};
+use fixtures::remove_tree;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use technique::peer::{fill, parse, require};
@@ -31,6 +32,8 @@ pub(crate) struct Tool {
     pub(crate) leaves: &'static [&'static str],
     /// Where in the target it puts the tree: moved up when the clock has stopped.
     pub(crate) puts: Option<&'static str>,
+    /// Whether it silently copies where files cannot share blocks: it is absent there instead.
+    pub(crate) clones: bool,
 }
 
 /// What makes `{kept}`, a new directory.
@@ -67,7 +70,7 @@ const fn tool(
     mend: &'static str,
     promises: Promises,
 ) -> Tool {
-    Tool { pack, run, env: &[], needs, mend, promises, leaves: &[], puts: None }
+    Tool { pack, run, env: &[], needs, mend, promises, leaves: &[], puts: None, clones: false }
 }
 
 /// Times and modes come back, and every file is its own.
@@ -188,6 +191,17 @@ pub(crate) const UV_COPIES: Tool = Tool {
 pub(crate) const UV_LINKS: Tool = uv(
     "uv pip install -q --offline --no-index --no-deps --target {target} --link-mode hardlink {kept}/assay_tree-1-py3-none-any.whl",
 );
+/// Whoever writes to a file writes to the cache, and the tree is gone with it.
+pub(crate) const UV_SYMLINKS: Tool = uv(
+    "uv pip install -q --offline --no-index --no-deps --target {target} --link-mode symlink {kept}/assay_tree-1-py3-none-any.whl",
+);
+pub(crate) const UV_CLONES: Tool = Tool {
+    promises: FILES.with(Promise::Independent),
+    clones: true,
+    ..uv(
+        "uv pip install -q --offline --no-index --no-deps --target {target} --link-mode clone {kept}/assay_tree-1-py3-none-any.whl",
+    )
+};
 
 const fn uv(run: &'static str) -> Tool {
     Tool {
@@ -218,6 +232,9 @@ impl Technique for Tool {
             fs::create_dir(path).with_context(|| format!("making {}", path.display()))?;
             self.pack(site, path)
         })?;
+        if self.clones {
+            duplicates::probe_clones(&kept, &site.target)?;
+        }
         self.try_once(site, &kept)?;
         lay(&kept, &site.target)?;
         self.command(self.run, site, &kept, &site.target)
@@ -262,7 +279,7 @@ impl Tool {
         }
         let target = kept.join("trial");
         if target.exists() {
-            remove(&target)?;
+            remove_tree(&target)?;
         }
         fs::create_dir(&target).with_context(|| format!("making {}", target.display()))?;
         let trial = Site::new(site.source.clone(), target.clone(), kept.to_owned(), site.tally);
@@ -270,13 +287,13 @@ impl Tool {
             lay(kept, &target)?;
             said(&mut command)?;
             self.tidy(&target)?;
-            let (expected, got) = (tree::outcome(&site.source)?, tree::outcome(&target)?);
+            let (expected, got) = (tree::outcome(&site.source)?, outcome::of_target(&trial)?);
             match expected.differences(&got, self.promises).first() {
                 Some(first) => bail!("{first}"),
                 None => Ok(()),
             }
         });
-        remove(&target)?;
+        remove_tree(&target)?;
         if let Err(error) = back {
             let why = format!("{} does not bring this tree back here: {error:#}", self.needs[0]);
             return Err(Absent::because(why, BEARABLE));
@@ -305,7 +322,7 @@ impl Tool {
         run("cp -a . {kept}/package", &site.source)?;
         fs::write(package.join("package.json"), r#"{"name": "assay-tree", "version": "1.0.0"}"#)?;
         run("tar -czf {kept}/project/tree.tgz -C {kept} package", kept)?;
-        fs::remove_dir_all(&package)?;
+        remove_tree(&package)?;
         run("pnpm install --silent --offline --lockfile-only --ignore-scripts --store-dir {kept}/store", &project)
     }
 
@@ -325,28 +342,10 @@ impl Tool {
 
     fn remove_leavings(&self, target: &Path) -> Result<()> {
         for name in self.leaves {
-            let path = target.join(name);
-            let removed = match path.symlink_metadata() {
-                Ok(meta) if meta.is_dir() => fs::remove_dir_all(&path),
-                Ok(_) => fs::remove_file(&path),
-                Err(_) => Ok(()),
-            };
-            removed.with_context(|| format!("removing {}", path.display()))?;
+            remove_tree(&target.join(name))?;
         }
         Ok(())
     }
-}
-
-/// Removes a tree that came back, with directories that their owner may not change.
-fn remove(dir: &Path) -> Result<()> {
-    for entry in fixtures::tree::scan(dir)? {
-        if entry.kind == fixtures::tree::Kind::Directory {
-            let path = dir.join(&entry.path);
-            fs::set_permissions(&path, fs::Permissions::from_mode(0o700))
-                .with_context(|| format!("setting the mode of {}", path.display()))?;
-        }
-    }
-    fs::remove_dir_all(dir).with_context(|| format!("removing {}", dir.display()))
 }
 
 /// Where files lie that every target needs before the clock.

@@ -2,10 +2,11 @@
 
 use crate::catalogue::Catalogue;
 use crate::directories::{beneath_is_known, finish, make_all, make_links, open_directory};
+use crate::form::Layout;
 use crate::job::Job;
 use crate::knobs::{Ahead, Duplicates, Naming, Restore, Syncing};
 use crate::schedule::Plan;
-use crate::store::{CATALOGUE as NAME, Layout};
+use crate::store::CATALOGUE as NAME;
 use crate::watch::Watch;
 use crate::{dictionary, duplicates, left_out, loose, packed, stream, sync};
 use anyhow::{Context, Result, ensure};
@@ -84,7 +85,7 @@ impl Restore {
     pub(crate) fn write_files(&self, job: &Job, lap: &mut Lap) -> Result<()> {
         match self.layout {
             Layout::Loose | Layout::Trained => loose::restore(job, lap),
-            Layout::Pack { .. } => packed::restore(job, lap),
+            Layout::Pack { .. } | Layout::Sealed { .. } | Layout::Primed { .. } => packed::restore(job, lap),
             Layout::Stream => stream::restore(job, lap),
         }
     }

@@ -2,9 +2,10 @@
 
 use crate::catalogue::{Block, Catalogue, Content, Directory, File, Link, object};
 use crate::dictionary;
+use crate::form::{Form, Layout};
 use crate::watch::Watch;
 use anyhow::{Context, Result, bail};
-use codecs::{Codec, Digest, Hash};
+use codecs::{Digest, Hash};
 use fixtures::tree::{Entry, Kind, scan};
 use rayon::prelude::*;
 use std::collections::HashMap;
@@ -13,75 +14,8 @@ use std::fs;
 use std::io::Write;
 use std::path::Path;
 
-/// How contents lie in a store.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Layout {
-    /// Each content is a packed object of its own, named by its hash.
-    Loose,
-    /// The same, packed with a dictionary that was trained on the small ones.
-    Trained,
-    /// Contents stand side by side in blocks of so many bytes, each packed by itself, all in one file.
-    Pack {
-        /// The plain size of a block.
-        block: usize,
-    },
-    /// Contents stand side by side in one file, packed as one: who wants the last unpacks all before it. What is longer
-    /// than `STRETCH` is several such, one after the other.
-    Stream,
-}
-
 /// The plain bytes of a stream, unless one content alone has more: who packs holds them in memory.
 const STRETCH: usize = 64 << 20;
-
-/// What a store is made of: its layout, codec and hash.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Form {
-    /// How contents lie in it.
-    pub layout: Layout,
-    /// How they are packed.
-    pub codec: Codec,
-    /// What names and verifies them.
-    pub hash: Hash,
-}
-
-impl Form {
-    /// The form of that name, as a catalogue has it: `pack-256k-zstd-3-blake3`.
-    pub fn named(name: &str) -> Option<Form> {
-        let (layout, rest) = match name.split_once('-')? {
-            ("loose", rest) => (Layout::Loose, rest),
-            ("trained", rest) => (Layout::Trained, rest),
-            ("stream", rest) => (Layout::Stream, rest),
-            ("pack", rest) => {
-                let (size, rest) = rest.split_once('-')?;
-                let (digits, unit) = size.split_at_checked(size.len().checked_sub(1)?)?;
-                let unit = match unit {
-                    "k" => 1024,
-                    "b" => 1,
-                    _ => return None,
-                };
-                let block = digits.parse::<usize>().ok()?.checked_mul(unit).filter(|block| *block > 0)?;
-                (Layout::Pack { block }, rest)
-            }
-            _ => return None,
-        };
-        let (codec, hash) = rest.rsplit_once('-')?;
-        Some(Form { layout, codec: Codec::named(codec)?, hash: Hash::named(hash)? })
-    }
-}
-
-impl std::fmt::Display for Form {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.layout {
-            Layout::Loose => write!(f, "loose-{}-{}", self.codec.name(), self.hash.name()),
-            Layout::Trained => write!(f, "trained-{}-{}", self.codec.name(), self.hash.name()),
-            Layout::Stream => write!(f, "stream-{}-{}", self.codec.name(), self.hash.name()),
-            Layout::Pack { block } => {
-                let unit = if block % 1024 == 0 { format!("{}k", block >> 10) } else { format!("{block}b") };
-                write!(f, "pack-{unit}-{}-{}", self.codec.name(), self.hash.name())
-            }
-        }
-    }
-}
 
 /// The name of the catalogue in a store.
 pub(crate) const CATALOGUE: &str = "catalogue";
@@ -102,27 +36,26 @@ impl Form {
         let source = Source { dir: source, watch };
         let mut tree = Tree::of(&entries)?;
         let (mut contents, files) = contents_of(self.hash, source, &tree)?;
-        let mut blocks = Vec::new();
-        match self.layout {
-            Layout::Loose => self.write_objects(source, store, &tree, &files, &mut contents, None)?,
-            Layout::Trained => {
-                let lengths: Vec<u64> = files.iter().map(|content| contents[*content as usize].len).collect();
-                let trained = dictionary::train(source, &tree, &lengths, store)?;
-                self.write_objects(source, store, &tree, &files, &mut contents, trained.as_deref())?;
-            }
-            Layout::Pack { block } => {
-                blocks = self.write_pack(source, store, &tree, &files, &mut contents, block, block)?;
-            }
-            Layout::Stream => {
-                blocks = self.write_pack(source, store, &tree, &files, &mut contents, STRETCH, usize::MAX)?;
-            }
+        let trained = if self.layout.has_dictionary() {
+            let lengths: Vec<u64> = files.iter().map(|content| contents[*content as usize].len).collect();
+            dictionary::train(source, &tree, &lengths, store)?
+        } else {
+            None
+        };
+        let mut pack = Pack::default();
+        if self.layout.is_loose() {
+            self.write_objects(source, store, &tree, &files, &mut contents, trained.as_deref())?;
+        } else {
+            let sizes = self.layout.block().map_or((STRETCH, usize::MAX), |block| (block, block));
+            pack = self.write_pack(source, store, &tree, &files, &mut contents, sizes, trained.as_deref())?;
         }
+        let Pack { blocks, seals } = pack;
         for (file, content) in tree.files.iter_mut().zip(&files) {
             file.1.content = *content;
         }
         let Tree { directories, files, links } = tree;
         let files = files.into_iter().map(|(_, file)| file).collect();
-        let catalogue = Catalogue { form: &form, directories, files, links, contents, blocks };
+        let catalogue = Catalogue { form: &form, directories, files, links, contents, blocks, seals };
         let path = store.join(CATALOGUE);
         fs::write(&path, catalogue.to_bytes()?).with_context(|| format!("writing {}", path.display()))
     }
@@ -163,7 +96,7 @@ impl Form {
 
     /// Small contents share a block, directory by directory; a content that is larger than a block has blocks of its
     /// own of so many bytes, so that a worker decodes it piece by piece in a cache-sized buffer.
-    #[expect(clippy::too_many_arguments, reason = "two sizes beside what all layouts are written from")]
+    #[expect(clippy::too_many_arguments, reason = "sizes and a dictionary beside what all layouts are written from")]
     fn write_pack(
         self,
         source: Source,
@@ -171,9 +104,9 @@ impl Form {
         tree: &Tree,
         files: &[u32],
         contents: &mut [Content],
-        size: usize,
-        piece: usize,
-    ) -> Result<Vec<Block>> {
+        (size, piece): (usize, usize),
+        dictionary: Option<&[u8]>,
+    ) -> Result<Pack> {
         let first = first_files(files, contents.len());
         let mut groups: Vec<Vec<usize>> = Vec::new();
         let mut filled = usize::MAX;
@@ -190,10 +123,10 @@ impl Form {
                 filled += len;
             }
         }
-        let packed: Vec<Vec<(Vec<u8>, usize)>> = groups
+        let packed: Vec<Vec<Piece>> = groups
             .par_iter()
             .map_init(
-                || self.codec.packer(None),
+                || self.codec.packer(dictionary),
                 |packer, group| {
                     let packer = packer.as_mut().map_err(|error| anyhow::anyhow!("{error:#}"))?;
                     let mut plain = Vec::new();
@@ -202,33 +135,52 @@ impl Form {
                     }
                     // A group of empty contents still is a block.
                     let pieces: Vec<&[u8]> = if plain.is_empty() { vec![&[]] } else { plain.chunks(piece).collect() };
-                    pieces.into_iter().map(|piece| Ok((packer.pack(piece)?, piece.len()))).collect()
+                    let seal =
+                        |piece: &[u8]| matches!(self.layout, Layout::Sealed { .. }).then(|| self.hash.of(piece).0);
+                    let pack = |piece| Ok(Piece { packed: packer.pack(piece)?, plain: piece.len(), seal: seal(piece) });
+                    pieces.into_iter().map(pack).collect()
                 },
             )
             .collect::<Result<_>>()?;
         let path = store.join(PACK);
         let writing = || format!("writing {}", path.display());
         let mut file = std::io::BufWriter::new(fs::File::create_new(&path).with_context(writing)?);
-        let mut blocks = Vec::new();
+        let mut pack = Pack::default();
         let mut at = 0;
         for (group, pieces) in groups.iter().zip(&packed) {
-            let block = u32::try_from(blocks.len()).context("a pack has fewer than 2^32 blocks")?;
+            let block = u32::try_from(pack.blocks.len()).context("a pack has fewer than 2^32 blocks")?;
             let mut offset = 0;
             for content in group {
                 contents[*content].block = block;
                 contents[*content].offset = u32::try_from(offset).context("a block is smaller than 4 GiB")?;
                 offset += contents[*content].len;
             }
-            for (bytes, plain) in pieces {
-                file.write_all(bytes).with_context(writing)?;
+            for Piece { packed, plain, seal } in pieces {
+                file.write_all(packed).with_context(writing)?;
                 let size = |len: usize| u32::try_from(len).context("a block is smaller than 4 GiB");
-                blocks.push(Block { at, packed: size(bytes.len())?, plain: size(*plain)? });
-                at += bytes.len() as u64;
+                pack.blocks.push(Block { at, packed: size(packed.len())?, plain: size(*plain)? });
+                pack.seals.extend(*seal);
+                at += packed.len() as u64;
             }
         }
         file.flush().with_context(writing)?;
-        Ok(blocks)
+        Ok(pack)
     }
+}
+
+/// What a catalogue says of a pack.
+#[derive(Default)]
+struct Pack {
+    blocks: Vec<Block>,
+    /// The hash of each block, where blocks have one.
+    seals: Vec<[u8; 32]>,
+}
+
+/// A block, packed.
+struct Piece {
+    packed: Vec<u8>,
+    plain: usize,
+    seal: Option<[u8; 32]>,
 }
 
 /// The different contents of a tree in the order in which files first have them, and each file's among them.

@@ -177,7 +177,7 @@ fn write_all(
 }
 
 fn write(job: &Job, files: &[u32], plain: &[u8], from: usize, lap: &mut Lap) -> Result<()> {
-    files_of(job, files, plain, from, &mut Hold::default(), None, lap)?;
+    files_of(job, files, (plain, from), false, &mut Hold::default(), None, lap)?;
     job.passed(files)
 }
 

@@ -82,7 +82,7 @@ impl Staged {
 impl Drop for Staged {
     fn drop(&mut self) {
         // What is left here, the next run removes.
-        let _ = fs::remove_dir_all(&self.0);
+        let _ = fixtures::remove_tree(&self.0);
     }
 }
 
@@ -94,7 +94,7 @@ fn sweep(place: &Path) -> Result<()> {
         let Some((process, _)) = own.and_then(|own| own.split_once('-')) else { continue };
         if process.parse::<u32>().is_ok() && !Path::new("/proc").join(process).exists() {
             // Another user's, or swept by somebody else meanwhile: it takes memory, and harms nobody.
-            let _ = fs::remove_dir_all(entry.path());
+            let _ = fixtures::remove_tree(&entry.path());
         }
     }
     Ok(())

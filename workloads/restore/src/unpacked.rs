@@ -209,7 +209,8 @@ fn fill(source: &Path, store: &Path) -> Result<()> {
         files.push(file);
     }
     let (directories, links) = (tree.directories, tree.links);
-    let catalogue = Catalogue { form: FORM, directories, files, links, contents, blocks: Vec::new() };
+    let catalogue =
+        Catalogue { form: FORM, directories, files, links, contents, blocks: Vec::new(), seals: Vec::new() };
     for top in 0..=255u8 {
         let dir = store.join(format!("files/{top:02x}"));
         fs::create_dir_all(&dir).with_context(|| format!("making {}", dir.display()))?;

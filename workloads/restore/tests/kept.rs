@@ -9,12 +9,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use technique::tree;
 
-const FORMS: [Form; 6] = [
+const FORMS: [Form; 10] = [
     Form { layout: Layout::Loose, codec: Codec::Gzip { level: 6 }, hash: Hash::Sha256 },
     Form { layout: Layout::Loose, codec: Codec::Plain, hash: Hash::Blake3 },
     Form { layout: Layout::Pack { block: 1000 }, codec: Codec::Zstd { level: 3 }, hash: Hash::Blake3 },
     Form { layout: Layout::Pack { block: 256 << 10 }, codec: Codec::Zstd { level: 3 }, hash: Hash::Blake3 },
     Form { layout: Layout::Trained, codec: Codec::Zstd { level: 3 }, hash: Hash::Blake3 },
+    Form { layout: Layout::Sealed { block: 1000 }, codec: Codec::Lz4, hash: Hash::Blake3 },
+    Form { layout: Layout::Sealed { block: 256 << 10 }, codec: Codec::Plain, hash: Hash::Blake3 },
+    Form { layout: Layout::Primed { block: 1000 }, codec: Codec::Zstd { level: 3 }, hash: Hash::Blake3 },
+    Form { layout: Layout::Pack { block: 2000 }, codec: Codec::Zstd { level: -5 }, hash: Hash::Sha256 },
     Form { layout: Layout::Stream, codec: Codec::Gzip { level: 6 }, hash: Hash::Blake3 },
 ];
 
@@ -54,9 +58,16 @@ fn a_form_is_found_by_its_name() {
             assert_eq!(Form::named(&row.form().to_string()), Some(row.form()));
         }
     }
-    for wrong in
-        ["", "pack", "pack-zstd-3-blake3", "pack-0k-zstd-3-blake3", "pack-9x-plain-sha256", "loose-gzip-10-sha256"]
-    {
+    for wrong in [
+        "",
+        "pack",
+        "pack-zstd-3-blake3",
+        "sealed-lz4-blake3",
+        "primed--256k-lz4-blake3",
+        "pack-0k-zstd-3-blake3",
+        "pack-9x-plain-sha256",
+        "loose-gzip-10-sha256",
+    ] {
         assert_eq!(Form::named(wrong), None, "{wrong}");
     }
 }
@@ -78,6 +89,35 @@ fn what_was_packed_comes_back() {
         assert_eq!(watch.done(), store.to_restore(&by));
         let (was, is) = (tree::outcome(&source).unwrap(), tree::outcome(&target).unwrap());
         assert_eq!(was.differences(&is, technique::Promises::NONE), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn one_file_comes_back_alone() {
+    for form in FORMS {
+        let dir = tempfile::tempdir().unwrap();
+        let source = source(dir.path());
+        let path = dir.path().join("store");
+        let store = Store::pack(form, &source, &path, &Watch::default()).unwrap();
+        for (at, name) in ["empty", "pkg/copy.py", "pkg/sub/c.py", "pkg/long.bin"].into_iter().enumerate() {
+            let to = dir.path().join(format!("to{at}"));
+            assert!(store.fetch(Path::new(name), &to).unwrap(), "{form}: {name}");
+            assert_eq!(fs::read(&to).unwrap(), fs::read(source.join(name)).unwrap(), "{form}: {name}");
+            let (was, is) = (fs::metadata(source.join(name)).unwrap(), fs::metadata(&to).unwrap());
+            assert_eq!((was.modified().unwrap(), was.permissions()), (is.modified().unwrap(), is.permissions()));
+            assert!(store.fetch(Path::new(name), &to).is_err(), "nothing is overwritten");
+        }
+        let to = dir.path().join("none");
+        for name in ["no/such", "pkg", "pkg/link", "../source/empty"] {
+            assert!(!store.fetch(Path::new(name), &to).unwrap(), "{name}");
+        }
+        // The largest file of a store is never its catalogue here, and holds bytes of the longest content.
+        let largest = places(&path).into_iter().map(|(file, _)| file).max_by_key(|file| file.metadata().unwrap().len());
+        let largest = largest.unwrap();
+        fs::write(&largest, vec![0x5a; usize::try_from(fs::metadata(&largest).unwrap().len()).unwrap()]).unwrap();
+        let told = format!("{:#}", store.fetch(Path::new("pkg/long.bin"), &to).unwrap_err());
+        assert!(told.contains("pkg/long.bin") && told.contains("damaged"), "{form}: {told}");
+        assert!(!to.exists());
     }
 }
 

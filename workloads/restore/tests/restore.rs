@@ -152,6 +152,12 @@ fn damage_is_named_and_never_restored() {
         "stream",
         "best-uring",
         "best-mapped",
+        "best-lz4",
+        "best-fast-5",
+        "best-64k-dictionary",
+        "best-sealed",
+        "sealed-lz4",
+        "sealed-not-packed",
     ] {
         let place = Place::environment();
         let variant = row(name);
@@ -318,10 +324,10 @@ proptest! {
             files.iter().map(|(name, bytes)| (name.as_slice(), bytes.clone(), 0o644)).collect();
         let place = Place::with(&listed);
         let best = restore::best();
-        for layout in [Layout::Loose, Layout::Pack { block }] {
+        for layout in [Layout::Loose, Layout::Pack { block }, Layout::Sealed { block }] {
             let technique: &'static restore::Restore = Box::leak(Box::new(restore::Restore { layout, ..best }));
             let variant = technique::variant("packed", technique, "a block size of chance");
-            let site = place.site(if layout == Layout::Loose { "loose" } else { "pack" });
+            let site = place.site(&technique.form().to_string());
             run(&variant, &site, false).unwrap().unwrap();
             let (expected, got) = ((WORKLOAD.expected)(&site).unwrap(), (WORKLOAD.outcome)(&site).unwrap());
             prop_assert!(expected.differences(&got, variant.technique.promises()).is_empty());

@@ -116,11 +116,43 @@ fn a_dictionary_makes_small_objects_smaller() {
     };
     let (without, with) = (packed("loose-zstd-3-blake3"), packed("trained-zstd-3-blake3"));
     assert!(with * 10 < without * 9, "{with} and {without}");
+    let (without, with) = (packed("pack-4k-zstd-3-blake3"), packed("primed-4k-zstd-3-blake3"));
+    assert!(with * 10 < without * 9, "{with} and {without}");
     assert!(fs::metadata(dir.path().join("trained-zstd-3-blake3/dictionary")).unwrap().len() > 1000);
     let target = dir.path().join("target");
     fs::create_dir(&target).unwrap();
     let site = Site::new(source, target, dir.path().join("kept"), Tally::default());
     run("best-loose-dictionary", &site, |_| ()).unwrap();
+}
+
+/// A hash of a block finds what a hash of each of its contents finds, and the contents then say which it was.
+#[test]
+fn damage_in_a_sealed_block_is_told_by_the_file_that_has_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let source = dir.path().join("source");
+    fs::create_dir(&source).unwrap();
+    for at in 0..9u8 {
+        fs::write(source.join(format!("f{at}")), vec![at; 1000]).unwrap();
+    }
+    let new = |name: &str| {
+        let target = dir.path().join(name);
+        fs::create_dir(&target).unwrap();
+        Site::new(source.clone(), target, dir.path().join("kept"), Tally::default())
+    };
+    let row = WORKLOAD.variant("sealed-not-packed").unwrap().technique;
+    row.prepare(&new("first")).unwrap();
+    let pack = dir.path().join("kept/sealed-256k-plain-blake3/pack");
+    let whole = fs::read(&pack).unwrap();
+    assert_eq!(whole.len(), 9000);
+    for at in 0..9usize {
+        let mut flipped = whole.clone();
+        flipped[at * 1000 + 500] ^= 1;
+        fs::write(&pack, &flipped).unwrap();
+        let site = new(&format!("target{at}"));
+        let told = row.prepare(&site).unwrap().work(&mut Lap::start(false)).unwrap_err().to_string();
+        assert!(told.starts_with(&format!("f{at} is not restored")), "{told}");
+        assert!(!site.target.join(format!("f{at}")).exists());
+    }
 }
 
 #[test]
