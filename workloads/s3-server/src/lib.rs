@@ -3,16 +3,17 @@
 //! Parts of an upload lie beside the buckets, and are written once more when it is finished, as s3s-fs does it.
 
 use anyhow::{Context, Result};
-use hyper::Request;
 use hyper::body::Incoming;
 use hyper::service::{Service, service_fn};
+use hyper::{Request, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
 use s3s::auth::SimpleAuth;
 use s3s::service::{S3Service, S3ServiceBuilder};
+use s3s::{Body, HttpError, HttpResponse};
 use s3s_fs::FileSystem;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -50,7 +51,8 @@ impl Server {
             runtime.block_on(TcpListener::bind(address)).with_context(|| format!("listening at {address}"))?;
         let address = listener.local_addr().context("asking for the port")?;
         let requests = Arc::default();
-        runtime.spawn(listen(listener, service, Arc::clone(&requests), delay));
+        let root = root.to_owned();
+        runtime.spawn(listen(listener, Serving { root, service, requests: Arc::clone(&requests), delay }));
         Ok(Server { address, requests, runtime: Some(runtime) })
     }
 
@@ -78,18 +80,37 @@ impl Drop for Server {
     }
 }
 
-async fn listen(listener: TcpListener, service: S3Service, requests: Arc<AtomicU64>, delay: Duration) {
-    let builder = Builder::new(TokioExecutor::new());
-    let answer = service_fn(move |request: Request<Incoming>| {
-        requests.fetch_add(1, Ordering::Relaxed);
-        let answer = Service::call(&service, request);
-        async move {
-            if !delay.is_zero() {
-                tokio::time::sleep(delay).await;
-            }
-            answer.await
+/// What all connections share.
+#[derive(Clone)]
+struct Serving {
+    root: PathBuf,
+    service: S3Service,
+    requests: Arc<AtomicU64>,
+    delay: Duration,
+}
+
+impl Serving {
+    async fn answer(self, request: Request<Incoming>) -> Result<HttpResponse, HttpError> {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        if !self.delay.is_zero() {
+            tokio::time::sleep(self.delay).await;
         }
-    });
+        // s3s-fs makes a bucket that is not there, and no other server does. It decides on names that are none.
+        let bucket = request.uri().path().split('/').nth(1).unwrap_or_default();
+        let is_name = !bucket.is_empty() && bucket.bytes().all(|one| one.is_ascii_alphanumeric() || one == b'-');
+        if is_name && !self.root.join(bucket).is_dir() {
+            let told = Body::from("<Error><Code>NoSuchBucket</Code></Error>".to_owned());
+            let mut answer = HttpResponse::new(told);
+            *answer.status_mut() = StatusCode::NOT_FOUND;
+            return Ok(answer);
+        }
+        Service::call(&self.service, request).await
+    }
+}
+
+async fn listen(listener: TcpListener, serving: Serving) {
+    let builder = Builder::new(TokioExecutor::new());
+    let answer = service_fn(move |request| serving.clone().answer(request));
     loop {
         let Ok((stream, _)) = listener.accept().await else {
             // Out of descriptors: until somebody hangs up.

@@ -60,6 +60,9 @@ impl Download {
     pub fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<usize, Failed> {
         let left = usize::try_from(self.length.saturating_sub(offset)).unwrap_or(usize::MAX);
         let wanted = buffer.len().min(left);
+        if wanted == 0 {
+            return Ok(0);
+        }
         let buffer = &mut buffer[..wanted];
         let from = usize::try_from(offset).unwrap_or(usize::MAX);
         if let Some(piece) = self.first.get(from..).and_then(|rest| rest.get(..wanted)) {
