@@ -1,12 +1,14 @@
 //! The runner's side of a child process: start it, wait no longer than agreed, read its answer.
 
 use crate::once::{Answer, Errand};
+use crate::plant::Plant;
 use crate::signals;
 use anyhow::{Context, Result};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 use std::io::Read;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
@@ -34,7 +36,24 @@ pub fn send_to(program: &Path, errand: &Errand, limit: Duration) -> Result<Ended
 }
 
 /// The same, by a command that ends with a build: what stands before changes what the child finds.
-pub fn send_by(mut command: Command, errand: &Errand, limit: Duration) -> Result<Ended> {
+pub fn send_by(command: Command, errand: &Errand, limit: Duration) -> Result<Ended> {
+    send_meanwhile(command, errand, limit, None)
+}
+
+/// Sends a child that halts right before its work, and does something before it lets the child go on: what a row makes
+/// before the clock is then there, and its work finds a world that has changed.
+pub fn send_halting(errand: &Errand, limit: Duration, mut at_halt: impl FnMut() -> Result<()>) -> Result<Ended> {
+    let command = Command::new(std::env::current_exe().context("finding this program")?);
+    let errand = Errand { plant: Plant { halt: true, ..errand.plant }, ..errand.clone() };
+    send_meanwhile(command, &errand, limit, Some(&mut at_halt))
+}
+
+fn send_meanwhile(
+    mut command: Command,
+    errand: &Errand,
+    limit: Duration,
+    at_halt: Option<&mut dyn FnMut() -> Result<()>>,
+) -> Result<Ended> {
     let mut child = command
         .arg("once")
         .arg(serde_json::to_string(errand)?)
@@ -48,6 +67,12 @@ pub fn send_by(mut command: Command, errand: &Errand, limit: Duration) -> Result
     let id = i32::try_from(child.id()).context("a process number fits an i32")?;
     signals::watch(id);
     let (stdout, stderr) = (gather(child.stdout.take()), gather(child.stderr.take()));
+    if let Some(error) = at_halt.and_then(|at_halt| wait_for_halt(&child, at_halt).err()) {
+        signals::kill(id);
+        child.wait().context("waiting for a child process")?;
+        signals::watch(0);
+        return Err(error);
+    }
     // The runner sleeps until the child ends: no polling while something is measured.
     let (send, receive) = mpsc::channel();
     std::thread::spawn(move || {
@@ -77,6 +102,19 @@ pub fn send_by(mut command: Command, errand: &Errand, limit: Duration) -> Result
     }
     let killed_by_user = signals::asked_to_stop() && std::os::unix::process::ExitStatusExt::signal(&status) == Some(9);
     Ok(if killed_by_user { Ended::Stopped } else { Ended::Crashed(format!("{status}: {}", tail(&stderr))) })
+}
+
+/// Waits until a child halts, does what is to be done then, and lets it go on. One that ends first is left to who waits
+/// for its end.
+fn wait_for_halt(child: &Child, at_halt: &mut dyn FnMut() -> Result<()>) -> Result<()> {
+    let id = Pid::from_child(child);
+    let look = WaitIdOptions::STOPPED | WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+    let status = waitid(WaitId::Pid(id), look).context("waiting for a child process")?;
+    if status.is_some_and(|status| status.stopped()) {
+        at_halt()?;
+        kill_process(id, Signal::CONT).context("letting a child go on")?;
+    }
+    Ok(())
 }
 
 /// What comes through a pipe, as far as it has come.

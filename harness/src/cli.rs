@@ -173,6 +173,10 @@ struct RunArgs {
     /// are made anew on each. The image lies in the scratch place: in memory, unless --scratch names a disk
     #[arg(long = "fs", value_name = "KIND,…", value_enum, value_delimiter = ',')]
     fs: Vec<Kind>,
+    /// Write trees to each of those file systems and remove them again before anything is measured there: the same
+    /// restore may take three times as long on a disk that was in use
+    #[arg(long, requires = "fs")]
+    aged: bool,
     /// Answer each question for a name or attributes of the source, and each part of a directory, so much later, such as
     /// 1ms: a network's latency, without a network (needs root and /dev/fuse). What was looked up is forgotten before
     /// each sample. Take a small fixture: 20,000 names at 1 ms are 20 s for who asks one by one
@@ -367,7 +371,7 @@ fn run(arguments: RunArgs, telling: Telling) -> Result<Said> {
         fixtures: arguments.on,
         rounds,
         scratch: arguments.scratch,
-        wishes: wishes(&arguments.fs, arguments.latency),
+        wishes: wishes(&arguments.fs, arguments.latency, arguments.aged),
         cold: arguments.cold,
         pin: arguments.pin.map(|pin| pin.0),
         wait: arguments.wait,
@@ -382,9 +386,9 @@ fn run(arguments: RunArgs, telling: Telling) -> Result<Said> {
 }
 
 /// What is wished for: each file system with that latency, or that latency alone, or nothing.
-fn wishes(kinds: &[Kind], latency: Option<Duration>) -> Vec<Wish> {
-    let named = kinds.iter().map(|kind| Wish { kind: Some(*kind), latency });
-    let alone = Wish { kind: None, latency };
+fn wishes(kinds: &[Kind], latency: Option<Duration>, aged: bool) -> Vec<Wish> {
+    let named = kinds.iter().map(|kind| Wish { kind: Some(*kind), latency, aged });
+    let alone = Wish { kind: None, latency, aged };
     named.chain((kinds.is_empty() && latency.is_some()).then_some(alone)).collect()
 }
 

@@ -22,7 +22,6 @@ pub mod machine;
 pub mod pace;
 pub mod plant;
 pub mod progress;
-pub mod removal;
 pub mod say;
 pub mod scratch;
 pub mod shard;
@@ -44,3 +43,5 @@ pub mod refusal;
 pub mod report;
 pub mod store;
 pub mod walk;
+
+pub use fixtures::removal;

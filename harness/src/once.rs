@@ -163,6 +163,10 @@ pub fn run(errand: &Errand) -> Result<Answer> {
     if let Some(counts) = &mut reading.counts {
         let own = prepared.counted();
         counts.values.extend(own.into_iter().map(|(name, number)| (name.to_owned(), Counted::Present(number))));
+        let kept = site.used().iter().map(|kept| bytes_of(kept)).sum::<Result<u64>>()?;
+        if kept > 0 {
+            counts.values.insert("kept_bytes".to_owned(), Counted::Present(kept));
+        }
     }
     Ok(Answer::Reading(reading))
 }
@@ -246,6 +250,17 @@ pub fn let_threads_sleep() -> Result<()> {
         std::thread::sleep(BETWEEN);
     }
     Ok(())
+}
+
+/// How long the files are that a row keeps for its runs: the store that it is as fast for.
+fn bytes_of(path: &Path) -> Result<u64> {
+    let looking = || format!("looking at {}", path.display());
+    let meta = path.symlink_metadata().with_context(looking)?;
+    if !meta.is_dir() {
+        return Ok(if meta.is_file() { meta.len() } else { 0 });
+    }
+    let entries = std::fs::read_dir(path).with_context(looking)?;
+    entries.map(|entry| bytes_of(&entry.with_context(looking)?.path())).sum()
 }
 
 /// Links are not followed: what they point to is warmed where it lies, or lies nowhere.

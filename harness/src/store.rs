@@ -46,6 +46,16 @@ pub enum StoreCommand {
         #[arg(long, requires = "over")]
         remove_others: bool,
     },
+    /// Bring back one file of a store alone, with its mode and time; only the blocks are decoded that hold it
+    Fetch {
+        /// The store
+        store: PathBuf,
+        /// The file, by its path below the directory that was packed
+        file: PathBuf,
+        /// Where to: a name that does not exist yet
+        #[arg(short, long, value_name = "FILE")]
+        out: PathBuf,
+    },
     /// Decode every content of a store and hold it against its hash; names each file that is damaged
     Verify {
         /// The store
@@ -80,6 +90,7 @@ pub fn store(command: &StoreCommand, telling: Telling) -> Result<Said> {
         StoreCommand::Restore { store, dir, technique, over: Some(how), remove_others } => {
             bring_up_to_date(store, dir, technique.as_deref(), *how, *remove_others, telling)
         }
+        StoreCommand::Fetch { store, file, out } => fetch(store, file, out),
         StoreCommand::Verify { store } => verify(store, telling),
     }
 }
@@ -139,6 +150,19 @@ fn bring_back(path: &Path, dir: &Path, technique: Option<&str>, telling: Telling
     let text = format!("{}\n{}, {} bytes, by {row}\n{why}", dir.display(), counted(&tally), tally.bytes);
     let document = json!({"dir": dir, "row": row, "chosen": chosen, "holds": tally});
     Ok(Said::fine("assay.restored/1", text, document))
+}
+
+fn fetch(path: &Path, file: &Path, out: &Path) -> Result<Said> {
+    let store = opened(path)?;
+    let unfinished = Unfinished::for_new(out)?;
+    if !store.fetch(file, unfinished.path()).map_err(|error| spoilt(error, path))? {
+        let what = format!("{} holds no file {}", path.display(), file.display());
+        return Err(Refusal::usage(what, "name it as it lies below the directory that was packed: pkg/module.py"));
+    }
+    unfinished.finish(out)?;
+    let bytes = fs::metadata(out).with_context(|| format!("looking at {}", out.display()))?.len();
+    let text = format!("{}\n{bytes} bytes\n", out.display());
+    Ok(Said::fine("assay.fetched/1", text, json!({"file": file, "out": out, "bytes": bytes})))
 }
 
 fn bring_up_to_date(

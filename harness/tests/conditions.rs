@@ -69,6 +69,21 @@ fn each_file_system_is_made_measured_and_gone() {
     assert!(gone(&home.scratch()), "the scratch place is left");
 }
 
+/// Trees came and went before: the condition says so, and rows come out as ever.
+#[test]
+fn an_aged_file_system_is_a_condition_of_its_own() {
+    if !have("ext4") {
+        return;
+    }
+    let home = Home::new();
+    let (code, document) = run(&home, &["--fs", "ext4", "--aged"]);
+    assert_eq!(code, 0, "{document}");
+    let read = reports::read(&home.record()).unwrap();
+    assert!(read.header.plan[0].condition.filesystem.ends_with(", aged"), "{:?}", read.header.plan[0].condition);
+    let alone = Home::new().run(&["run", "walk/best", "--aged"]);
+    assert_eq!(alone.status.code(), Some(2), "{}", text(&alone.stderr));
+}
+
 #[test]
 fn a_cold_run_leaves_memory_out_and_says_so() {
     if !have("ext4") {

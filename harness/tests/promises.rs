@@ -90,10 +90,12 @@ fn a_false_claim_ends_with_an_exit_code_of_its_own() {
 #[test]
 fn a_flipped_bit_is_told_by_name_and_one_who_does_not_look_is_found() {
     let home = Home::new();
-    let words = ["restore/gzip", "restore/best", "restore/tar", "--trial", "verified", "--moments", "25"];
-    let (code, trials) = promises(&home, &[&words[..], &["--unclaimed"]].concat());
+    let rows =
+        ["restore/gzip", "restore/best", "restore/best-sealed", "restore/sealed-lz4", "restore/sealed-not-packed"];
+    let words = ["restore/tar", "--trial", "verified", "--moments", "25", "--unclaimed"];
+    let (code, trials) = promises(&home, &[&rows[..], &words[..]].concat());
     assert_eq!(code, 0, "{trials:#?}");
-    for row in ["restore/gzip", "restore/best"] {
+    for row in rows {
         let kept = of(&trials, row, "verified");
         assert_eq!((&kept["tried"], &kept["broken"]), (&25.into(), &0.into()), "{kept}");
         let harmless: u32 = kept["note"].as_str().unwrap().split(' ').next().unwrap().parse().unwrap();
@@ -102,6 +104,38 @@ fn a_flipped_bit_is_told_by_name_and_one_who_does_not_look_is_found() {
     if trials.iter().any(|one| one["row"] == "restore/tar" && one.get("absent").is_none()) {
         assert!(of(&trials, "restore/tar", "verified")["broken"].as_u64().unwrap() > 0);
     }
+}
+
+/// A campaign may take hours: what was tried is noted, and not tried again.
+#[test]
+fn a_campaign_goes_on_where_it_was_stopped() {
+    let home = Home::new();
+    let notes = home.path("notes/campaign.jsonl");
+    let words = ["restore/gzip", "restore/best", "--trial", "kept,verified", "--moments", "3", "--notes"];
+    let words = [&words[..], &[notes.to_str().unwrap()]].concat();
+    let (code, trials) = promises(&home, &[&words[..], &["--budget", "1ms"]].concat());
+    assert_eq!((code, trials.len()), (3, 0), "no time was left");
+    let (code, trials) = promises(&home, &words);
+    assert_eq!((code, trials.len()), (0, 4), "{trials:#?}");
+    // By a word of our own it shows what comes from the notes; the last line was being written when the power failed.
+    let noted = std::fs::read_to_string(&notes).unwrap();
+    let ours = noted.replacen("changed nothing", "were of no matter", 1);
+    let (cut, _) = ours.trim_end().rsplit_once(',').unwrap();
+    std::fs::write(&notes, cut).unwrap();
+    let (code, again) = promises(&home, &words);
+    assert_eq!((code, again.len()), (0, 4), "{again:#?}");
+    let from_notes = again.iter().filter(|one| one["note"].as_str().unwrap().ends_with("of no matter")).count();
+    assert_eq!(from_notes, 1);
+    assert_eq!(std::fs::read_to_string(&notes).unwrap().lines().count(), 5);
+    // Another seed is another campaign, and what is none of a campaign is refused.
+    let scratch = home.scratch();
+    let run = |more: &[&str]| home.run(&[&["promises", "--scratch", &scratch], &words[..], more].concat());
+    let other = run(&["--seed", "7"]);
+    assert_eq!(other.status.code(), Some(2), "{}", text(&other.stderr));
+    std::fs::write(&notes, format!("{noted}{{\"row\": 7}}\n")).unwrap();
+    let odd = run(&[]);
+    assert_eq!(odd.status.code(), Some(6), "{}", text(&odd.stderr));
+    assert!(text(&odd.stderr).contains("line 6 of the notes"), "{}", text(&odd.stderr));
 }
 
 /// A program that waits until all is stored keeps its files; one that does not, loses them.
@@ -135,7 +169,9 @@ fn trouble_is_told_and_leaves_nothing_half_done() {
         return;
     }
     let home = Home::new();
-    let rows = ["gzip", "workers", "best", "best-atomic", "hardlinks"].map(|row| format!("restore/{row}"));
+    // The last two make a tree before their work: what stood there then is no half file of theirs.
+    let rows = ["gzip", "workers", "best", "best-atomic", "hardlinks", "over-aged-by-time", "over-aged-by-contents"];
+    let rows = rows.map(|row| format!("restore/{row}"));
     let rows: Vec<&str> = rows.iter().map(String::as_str).collect();
     let (code, trials) = promises(&home, &[&rows[..], &["--trial", "full,read-only,elsewhere,descriptors"]].concat());
     assert_eq!(code, 0, "{trials:#?}");

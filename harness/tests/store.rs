@@ -52,6 +52,9 @@ fn a_directory_comes_back_by_every_row_that_reads_its_store() {
     assert_eq!(home.json(&["store", "pack", &path("tree"), "-o", &path("loose"), "--for", "zstd"]).0, 0);
     let (code, document) = home.json(&["store", "restore", &path("loose"), &path("e")]);
     assert_eq!((code, &document["row"]), (0, &"zstd".into()), "{document}");
+    let (code, document) = home.json(&["store", "fetch", &path("store"), "d3/f3", "-o", &path("one")]);
+    assert_eq!((code, &document["bytes"]), (0, &3000.into()), "{document}");
+    assert_eq!(fs::read(home.path("one")).unwrap(), fs::read(home.path("tree/d3/f3")).unwrap());
     let left: Vec<String> = names(home.dir.path()).into_iter().filter(|name| name.starts_with('.')).collect();
     assert!(left.is_empty(), "{left:?}");
 }
@@ -78,6 +81,8 @@ fn what_cannot_be_done_says_why_and_harms_nothing() {
         (vec!["restore", &store, &new, "--technique", "gzip"], 2, "rows that read it: pack, hardlinks, best"),
         (vec!["restore", &broken, &new], 6, "cannot be opened as a store"),
         (vec!["verify", &nowhere], 6, "cannot be opened as a store"),
+        (vec!["fetch", &store, "no/such", "-o", &new], 2, "holds no file no/such"),
+        (vec!["fetch", &store, "d3/f3", "-o", &full], 2, "nothing is overwritten"),
     ] {
         let output = home.run(&[&["store"], &words[..]].concat());
         let said = text(&output.stderr);

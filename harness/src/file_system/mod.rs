@@ -29,15 +29,21 @@ pub struct Wish {
     pub kind: Option<Kind>,
     /// How much later each answer about a name of the source comes; none means as soon as it can.
     pub latency: Option<Duration>,
+    /// Whether trees were written to the file system, and removed again, before anything is measured on it.
+    pub aged: bool,
 }
+
+/// So many trees are written and removed where a file system is to be aged.
+const AGES: u32 = 2;
 
 impl Wish {
     /// The file system as a record names it, where that of the scratch place is `scratch`.
     pub fn name(self, scratch: &str) -> String {
+        let aged = if self.aged { ", aged" } else { "" };
         let name = match self.kind {
             None => scratch.to_owned(),
-            Some(Kind::Tmpfs) => Kind::Tmpfs.name().to_owned(),
-            Some(kind) => format!("{} (image on {scratch})", kind.name()),
+            Some(Kind::Tmpfs) => format!("{}{aged}", Kind::Tmpfs.name()),
+            Some(kind) => format!("{} (image on {scratch}){aged}", kind.name()),
         };
         self.latency.map_or(name.clone(), |latency| format!("{name}, {latency:?} a lookup"))
     }
@@ -81,11 +87,26 @@ impl Wish {
         // A directory of our own: some file systems have one of theirs at the root.
         let place = file_system.path().join("stage");
         std::fs::create_dir(&place).with_context(|| format!("making {}", place.display()))?;
-        let fixture = crate::fixture::make_at(fixture, recipe, &place.join("source"), telling)?;
+        let source = crate::fixture::make_at(fixture, recipe, &place.join("source"), telling)?;
+        if self.aged {
+            age(&file_system, fixture, recipe, telling)?;
+        }
+        let fixture = source;
         file_system.settle()?;
         let slow = slow(&fixture)?;
         Ok(Some(Granted { place, fixture, slow, _file_system: Some(file_system) }))
     }
+}
+
+/// Writes trees and removes them, all of it to the disk: what is free then has been in use, as on a disk in service.
+fn age(file_system: &FileSystem, fixture: &Fixture, recipe: &str, telling: Telling) -> Result<()> {
+    let place = file_system.path().join("aging");
+    std::fs::create_dir(&place).with_context(|| format!("making {}", place.display()))?;
+    for nth in 0..AGES {
+        crate::fixture::make_at(fixture, recipe, &place.join(nth.to_string()), telling)?;
+    }
+    file_system.settle()?;
+    crate::removal::remove_tree(&place)
 }
 
 /// A wish that came true, until it is dropped.
@@ -149,11 +170,13 @@ mod tests {
 
     #[test]
     fn a_record_tells_on_what_an_image_lies() {
-        let of = |kind| Wish { kind, latency: None }.name("tmpfs");
+        let of = |kind| Wish { kind, ..Wish::default() }.name("tmpfs");
         assert_eq!(of(None), "tmpfs");
         assert_eq!(of(Some(Kind::Tmpfs)), "tmpfs");
         assert_eq!(of(Some(Kind::Xfs)), "xfs (image on tmpfs)");
-        let slow = Wish { kind: Some(Kind::Tmpfs), latency: Some(Duration::from_micros(1500)) };
+        let slow = Wish { kind: Some(Kind::Tmpfs), latency: Some(Duration::from_micros(1500)), aged: false };
         assert_eq!(slow.name("ext4"), "tmpfs, 1.5ms a lookup");
+        let aged = Wish { kind: Some(Kind::Ext4), aged: true, ..Wish::default() };
+        assert_eq!(aged.name("tmpfs"), "ext4 (image on tmpfs), aged");
     }
 }

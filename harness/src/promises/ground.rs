@@ -1,6 +1,6 @@
 //! Where one row is tried again and again, and what is whole there.
 
-use crate::child::{Ended, send_by};
+use crate::child::{Ended, send_by, send_halting};
 use crate::once::{Answer, Errand, Pass};
 use crate::removal::remove_tree;
 use crate::stage::Stage;
@@ -107,6 +107,17 @@ impl<'a> Ground<'a> {
             shell
         };
         send_by(command, errand, self.limit)
+    }
+
+    /// The same, and something is done when it is ready and its work has not begun: what stood there then comes back
+    /// too, since a row that works on a tree makes that tree first.
+    pub(crate) fn run_after(&self, errand: &Errand, mut first: impl FnMut() -> Result<()>) -> Result<(Ended, Stood)> {
+        let mut before = Stood::new();
+        let ended = send_halting(errand, self.limit, || {
+            before = stands(&errand.target)?;
+            first()
+        })?;
+        Ok((ended, before))
     }
 
     /// The time of a run that nobody disturbs, the longest of a few.

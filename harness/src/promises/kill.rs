@@ -14,16 +14,17 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 /// Kills so many runs, each at a moment of its own between the work's beginning and a little after its end.
-pub(crate) fn kill(ground: &mut Ground, moments: u32, seed: u64) -> Result<Found> {
+pub(crate) fn kill(ground: &mut Ground, moments: u32, seed: u64, told: &dyn Fn(u32)) -> Result<Found> {
     const BEYOND: f64 = 1.05;
     let duration = ground.duration()?;
     let mut found = Found::default();
     let mut chance = Chance::seeded(seed);
     let mut struck = 0;
-    for _ in 0..moments {
+    for moment in 0..moments {
         if signals::asked_to_stop() {
             break;
         }
+        told(moment);
         let share = chance.share();
         let plant = Plant { halt: true, ..Plant::default() };
         let errand = Errand { plant, ..ground.fresh()? };

@@ -2,26 +2,29 @@
 
 mod ground;
 mod kill;
+mod notes;
 mod power;
 mod rot;
+mod told;
 mod trouble;
 
 use crate::catalogue::{self, peer};
-use crate::cli::{Said, width};
+use crate::cli::Said;
 use crate::file_system::{Kind, withdraw};
+use crate::pace::Pace;
 use crate::progress::{Progress, Telling};
-use crate::refusal::{Exit, Refusal};
+use crate::refusal::Refusal;
 use crate::scratch::{Scratch, default_place};
 use crate::signals;
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 use fixtures::Fixture;
 use ground::{Ground, Row};
-use reports::table::{Align, Table, printable};
-use serde_json::{Value, json};
+use notes::Notes;
 use std::path::PathBuf;
 use std::time::Duration;
 use technique::{Absent, Promise, Variant, Workload};
+use told::{Line, said};
 
 /// The workloads whose rows fill a directory with the source's tree: one yardstick tells what is whole.
 const TREES: [&str; 3] = ["restore", "syscalls", "batching"];
@@ -63,9 +66,19 @@ pub struct PromisesArgs {
     /// Kill a run that takes longer
     #[arg(long, value_name = "TIME", value_parser = crate::pace::parse_duration, default_value = "2m")]
     limit: Duration,
+    /// Begin no trial after so long
+    #[arg(long, value_name = "TIME", value_parser = crate::pace::parse_duration)]
+    budget: Option<Duration>,
+    /// Note each trial here when it is done; what this build has noted already is told, and not tried again
+    #[arg(long, value_name = "FILE")]
+    notes: Option<PathBuf>,
 }
 
-const AFTER: &str = "Exit codes: 0 every claim held; 5 a claim was broken; 2 bad arguments; 130 stopped.
+const AFTER: &str =
+    "Exit codes: 0 every claim held; 5 a claim was broken; 3 what was tried held, and the budget ended first;
+2 bad arguments; 6 unreadable notes; 130 stopped.
+
+With --notes a campaign that was stopped, or whose budget ended, goes on where it was.
 
 What can be tried only by root, or only with a file system that is not here, is told as absent.";
 
@@ -112,6 +125,27 @@ impl Trial {
         }
     }
 
+    /// The trial of that name.
+    fn named(name: &str) -> Option<Trial> {
+        Trial::ALL.into_iter().find(|trial| trial.name() == name)
+    }
+
+    /// How many moments it takes as long as, about: by this what is left is foretold.
+    fn effort(self, arguments: &PromisesArgs) -> u64 {
+        const TO_GET_READY: u64 = 2;
+        let moments = u64::from(arguments.moments);
+        TO_GET_READY
+            + match self {
+                Trial::Atomic => 3 + moments,
+                Trial::Verified => moments,
+                Trial::Durable => {
+                    arguments.fs.len() as u64 * moments.div_ceil(power::MOMENTS.into()) * u64::from(power::MOMENTS)
+                }
+                Trial::Full => 10,
+                Trial::Kept | Trial::Descriptors | Trial::ReadOnly | Trial::Elsewhere => 1,
+            }
+    }
+
     fn name(self) -> &'static str {
         match self {
             Trial::Atomic => "atomic",
@@ -153,90 +187,68 @@ impl Found {
     }
 }
 
-/// A row that was tried in one way, or why it was not.
-struct Line {
-    row: String,
+/// A row, and a way of putting it under fire.
+pub(crate) struct Item<'a> {
+    name: String,
+    row: &'a Row,
     trial: Trial,
     claimed: bool,
-    found: Result<Found, Absent>,
-}
-
-impl Line {
-    fn is_broken(&self) -> bool {
-        self.claimed && self.found.as_ref().is_ok_and(|found| found.broken > 0)
-    }
-
-    fn verdict(&self) -> &'static str {
-        match &self.found {
-            Err(_) => "absent",
-            Ok(found) => match (self.claimed, found.broken > 0) {
-                (true, false) => "kept",
-                (true, true) => "BROKEN",
-                (false, false) => "not claimed, not seen broken",
-                (false, true) => "not claimed, broken",
-            },
-        }
-    }
-
-    fn told(&self) -> String {
-        match &self.found {
-            Err(absent) => absent.to_string(),
-            Ok(found) => {
-                let wrong = found.wrong.first().map_or(String::new(), |first| format!(": {first}"));
-                let note = if found.note.is_empty() { String::new() } else { format!("; {}", found.note) };
-                let broken = if found.broken > 0 { format!("{} broken{wrong}", found.broken) } else { String::new() };
-                format!("{broken}{note}").trim_start_matches("; ").to_owned()
-            }
-        }
-    }
-
-    fn json(&self) -> Value {
-        let mut told = json!({"row": self.row, "trial": self.trial.name(), "claimed": self.claimed});
-        match &self.found {
-            Err(Absent { why, mend }) => told["absent"] = json!({"why": why, "mend": mend}),
-            Ok(Found { tried, broken, wrong, note }) => {
-                told["tried"] = (*tried).into();
-                told["broken"] = (*broken).into();
-                told["wrong"] = json!(wrong);
-                told["note"] = note.as_str().into();
-            }
-        }
-        told
-    }
 }
 
 /// Puts rows under fire, and says which of their promises held.
 pub fn promises(arguments: &PromisesArgs, telling: Telling) -> Result<Said> {
+    let pace = Pace::begin();
     let rows = rows(arguments)?;
+    let mut notes = arguments.notes.as_deref().map(|file| Notes::open(file, arguments)).transpose()?;
     // Before any thread: what is mounted for a trial must be seen by who looks at it.
     let withdrawn = withdraw();
     let fixture = crate::fixture::ready(&arguments.on, telling)?;
     signals::listen()?;
     let need = 4 * fixture.tally.bytes + (2 << 30);
     let scratch = Scratch::take(&arguments.scratch.clone().unwrap_or_else(|| default_place(need)))?;
-    let chosen = if arguments.trials.is_empty() { Trial::ALL.to_vec() } else { arguments.trials.clone() };
+    let agenda = agenda(arguments, &rows);
+    let is_noted = |notes: &Option<Notes>, item: &Item| notes.as_ref().is_some_and(|notes| notes.has(item));
+    let to_do = agenda.iter().filter(|item| !is_noted(&notes, item));
+    let all: u64 = to_do.map(|item| item.trial.effort(arguments)).sum();
     let progress = Progress::begin(telling, "promises");
-    let mut lines = Vec::new();
-    let all = rows.len() * chosen.len();
-    for (at, row) in rows.iter().enumerate() {
-        for (nth, trial) in chosen.iter().enumerate() {
-            if signals::asked_to_stop() {
-                break;
-            }
-            let name = format!("{}/{}", row.workload.name, row.variant.name);
-            progress.at((at * chosen.len() + nth) as u64, all as u64, &format!("{name} {}", trial.name()));
-            let claimed = trial.of().is_none_or(|promise| row.variant.technique.promises().has(promise));
-            if !claimed && !arguments.unclaimed {
-                continue;
-            }
-            let course = Course { arguments, row, fixture: &fixture, scratch: &scratch, withdrawn: &withdrawn };
-            for (of, found) in course.run(*trial)? {
-                lines.push(Line { row: format!("{name}{of}"), trial: *trial, claimed, found });
-            }
+    let (mut lines, mut done, mut left) = (Vec::new(), 0, 0);
+    for item in &agenda {
+        if let Some(notes) = notes.as_ref().filter(|notes| notes.has(item)) {
+            lines.extend(notes.of(item));
+            continue;
         }
+        if signals::asked_to_stop() || arguments.budget.is_some_and(|budget| pace.passed() >= budget) {
+            left += 1;
+            continue;
+        }
+        let tell = |moment: u32| {
+            progress.at(done + u64::from(moment), all, &format!("{} {}", item.name, item.trial.name()));
+        };
+        tell(0);
+        let course = Course { arguments, row: item.row, fixture: &fixture, scratch: &scratch, withdrawn: &withdrawn };
+        let Item { name, trial, claimed, .. } = item;
+        let line = |(of, found)| Line { row: format!("{name}{of}"), trial: *trial, claimed: *claimed, found };
+        let tried: Vec<Line> = course.run(*trial, &tell)?.into_iter().map(line).collect();
+        // What was stopped on its way is told, but it is not done.
+        if let Some(notes) = notes.as_mut().filter(|_| !signals::asked_to_stop()) {
+            notes.add(&tried)?;
+        }
+        lines.extend(tried);
+        done += item.trial.effort(arguments);
     }
     drop(progress);
-    Ok(said(&lines, arguments.seed))
+    Ok(said(&lines, arguments.seed, left))
+}
+
+/// All that is to be tried.
+fn agenda<'a>(arguments: &PromisesArgs, rows: &'a [Row]) -> Vec<Item<'a>> {
+    let chosen = if arguments.trials.is_empty() { &Trial::ALL[..] } else { arguments.trials.as_slice() };
+    let item = |row: &'a Row, trial: Trial| {
+        let claimed = trial.of().is_none_or(|promise| row.variant.technique.promises().has(promise));
+        Item { name: format!("{}/{}", row.workload.name, row.variant.name), row, trial, claimed }
+    };
+    let items = rows.iter().flat_map(|row| chosen.iter().map(move |trial| item(row, *trial)));
+    items.filter(|item| item.claimed || arguments.unclaimed).collect()
 }
 
 /// One row on its way through one trial.
@@ -250,7 +262,7 @@ struct Course<'a> {
 
 impl Course<'_> {
     /// What came of it, once, or once for each file system, whose name then stands beside.
-    fn run(&self, trial: Trial) -> Result<Vec<(String, Result<Found, Absent>)>> {
+    fn run(&self, trial: Trial, tell: &dyn Fn(u32)) -> Result<Vec<(String, Result<Found, Absent>)>> {
         let PromisesArgs { moments, seed, limit, .. } = *self.arguments;
         let once = |found| Ok(vec![(String::new(), found)]);
         let mounts = matches!(trial, Trial::Durable | Trial::Full | Trial::ReadOnly | Trial::Elsewhere);
@@ -270,8 +282,8 @@ impl Course<'_> {
         let came = match Ground::set(&place, self.row, self.fixture, limit)? {
             Err(absent) => Err(absent),
             Ok(mut ground) => match trial {
-                Trial::Atomic => Ok(kill::kill(&mut ground, moments, seed)?),
-                Trial::Verified => rot::flip(&mut ground, moments, seed)?,
+                Trial::Atomic => Ok(kill::kill(&mut ground, moments, seed, tell)?),
+                Trial::Verified => rot::flip(&mut ground, moments, seed, tell)?,
                 Trial::Kept => Ok(trouble::kept(&mut ground)?),
                 Trial::Full => Ok(trouble::full(&mut ground, &place)?),
                 Trial::Descriptors => Ok(trouble::descriptors(&mut ground)?),
@@ -319,31 +331,4 @@ fn rows(arguments: &PromisesArgs) -> Result<Vec<Row>> {
         rows.push(Row { workload, variant: peer(text)?, peer: Some(text.clone()) });
     }
     Ok(rows)
-}
-
-fn said(lines: &[Line], seed: u64) -> Said {
-    let mut table = Table::new(&[
-        ("ROW", Align::Left),
-        ("TRIAL", Align::Left),
-        ("TRIED", Align::Right),
-        ("VERDICT", Align::Left),
-        ("WHAT HAPPENED", Align::Left),
-    ]);
-    for line in lines {
-        let tried = line.found.as_ref().map_or("-".to_owned(), |found| found.tried.to_string());
-        let told = printable(&line.told());
-        table.row([line.row.clone(), line.trial.name().to_owned(), tried, line.verdict().to_owned(), told]);
-    }
-    let broken = lines.iter().filter(|line| line.is_broken()).count();
-    let tried: u32 = lines.iter().filter_map(|line| line.found.as_ref().ok()).map(|found| found.tried).sum();
-    let absent = lines.iter().filter(|line| line.found.is_err()).count();
-    let summed = format!("{tried} trials, seed {seed}: {broken} claims broken, {absent} could not be tried here\n");
-    let stopped = signals::asked_to_stop();
-    let exit = match broken {
-        1.. => Exit::Differ,
-        0 if stopped => Exit::Interrupted,
-        0 => Exit::Fine,
-    };
-    let document = json!({"seed": seed, "broken": broken, "trials": lines.iter().map(Line::json).collect::<Vec<_>>()});
-    Said { text: format!("{}\n{summed}", table.render(width())), json: document, schema: "assay.promises/1", exit }
 }

@@ -5,6 +5,7 @@ use super::ground::{Ground, Row, Under};
 use crate::child::Ended;
 use crate::file_system::{FileSystem, Kind, Room};
 use crate::once::Answer;
+use crate::signals;
 use anyhow::{Context, Result};
 use fixtures::Fixture;
 use std::path::Path;
@@ -12,7 +13,7 @@ use std::time::Duration;
 use technique::Absent;
 
 /// So many moments of other trials are worth one failure of power, which takes as long.
-const MOMENTS: u32 = 50;
+pub(crate) const MOMENTS: u32 = 50;
 
 /// Cuts the power of a file system of that kind, after a run has returned.
 pub(crate) fn cut(
@@ -28,6 +29,9 @@ pub(crate) fn cut(
     }
     let mut found = Found::default();
     for _ in 0..moments.div_ceil(MOMENTS) {
+        if signals::asked_to_stop() {
+            break;
+        }
         let file_system = FileSystem::make(kind, &scratch.join("power"), Room::of(&fixture.tally))?;
         let mut ground = match Ground::set(file_system.path(), row, fixture, limit)? {
             Ok(ground) => ground,

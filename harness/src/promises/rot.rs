@@ -1,7 +1,7 @@
 //! Verified: a bit of what a row reads flips. It is told with a file's name, or it changes nothing.
 
 use super::Found;
-use super::ground::{Ground, Stood, Under};
+use super::ground::Ground;
 use crate::child::Ended;
 use crate::once::Answer;
 use crate::removal::remove_tree;
@@ -13,8 +13,9 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use technique::Absent;
 
-/// Flips so many bits, one after the other, each anywhere in what the row keeps.
-pub(crate) fn flip(ground: &mut Ground, moments: u32, seed: u64) -> Result<Result<Found, Absent>> {
+/// Flips so many bits, one after the other, each anywhere in what the row keeps. The row is ready by then: one that makes
+/// a tree before its work makes it of what is whole.
+pub(crate) fn flip(ground: &mut Ground, moments: u32, seed: u64, told: &dyn Fn(u32)) -> Result<Result<Found, Absent>> {
     let files = files(ground.kept())?;
     let all: u64 = files.iter().map(|(_, len)| len).sum();
     if all == 0 {
@@ -24,10 +25,11 @@ pub(crate) fn flip(ground: &mut Ground, moments: u32, seed: u64) -> Result<Resul
     let mut found = Found::default();
     let mut chance = Chance::seeded(seed);
     let mut harmless = 0;
-    for _ in 0..moments {
+    for moment in 0..moments {
         if signals::asked_to_stop() {
             break;
         }
+        told(moment);
         let (mut at, bit) = (chance.bits() % all, chance.bits() % 8);
         let (path, _) = files
             .iter()
@@ -38,11 +40,17 @@ pub(crate) fn flip(ground: &mut Ground, moments: u32, seed: u64) -> Result<Resul
             })
             .context("the place lies in one of the files")?;
         let errand = ground.fresh()?;
-        flip_bit(path, at, bit)?;
-        let ended = ground.run(&errand, Under::default());
-        flip_bit(path, at, bit)?;
+        let mut flipped = false;
+        let ended = ground.run_after(&errand, || {
+            flipped = true;
+            flip_bit(path, at, bit)
+        });
+        if flipped {
+            flip_bit(path, at, bit)?;
+        }
+        let (ended, before) = ended?;
         let place = format!("bit {bit} of byte {at} of {}", path.strip_prefix(ground.kept()).unwrap_or(path).display());
-        let mut wrong = match ended? {
+        let mut wrong = match ended {
             // A bit that no decoder looks at, such as one of gzip's header.
             Ended::Answered(Answer::Reading(_)) => {
                 harmless += 1;
@@ -52,7 +60,7 @@ pub(crate) fn flip(ground: &mut Ground, moments: u32, seed: u64) -> Result<Resul
             Ended::Crashed(told) if ground.names_a_file(&told) => Vec::new(),
             ended => vec![format!("{place}: no file was named: {ended:?}")],
         };
-        wrong.extend(ground.torn(&errand.target, &Stood::new())?.into_iter().map(|torn| format!("{place}: {torn}")));
+        wrong.extend(ground.torn(&errand.target, &before)?.into_iter().map(|torn| format!("{place}: {torn}")));
         found.count(&wrong);
         remove_tree(&errand.target)?;
     }

@@ -2,7 +2,7 @@
 //! right, or says what is wrong and leaves nothing half done; never does it say that all is well where it is not.
 
 use super::Found;
-use super::ground::{Ground, Stood, Under};
+use super::ground::{Ground, Under};
 use crate::child::Ended;
 use crate::once::{Answer, Errand};
 use crate::removal::remove_tree;
@@ -22,28 +22,33 @@ pub(crate) fn kept(ground: &mut Ground) -> Result<Found> {
     Ok(found)
 }
 
-/// With room for one tenth of what the tree takes, for two, and so on.
+/// With room for one tenth of what the work adds, for two, and so on. A row gets ready with all the room that it wants:
+/// the disk fills when its work begins.
 pub(crate) fn full(ground: &mut Ground, place: &Path) -> Result<Found> {
-    let whole = {
-        let small = Small::mount(&place.join("whole"), None)?;
-        let errand = ground.on(small.target()?);
-        let ended = ground.run(&errand, Under::default())?;
+    let adds = {
+        let large = Small::mount(&place.join("whole"))?;
+        let errand = ground.on(large.target()?);
+        let mut before = 0;
+        let (ended, _) = ground.run_after(&errand, || {
+            before = large.used()?;
+            Ok(())
+        })?;
         let wrong = right_or(ground, &errand, ended, &[]);
         if !wrong.is_empty() {
             let mut found = Found::default();
             found.count(&wrong);
             return Ok(found);
         }
-        small.used()?
+        large.used()?.saturating_sub(before)
     };
     let mut found = Found::default();
     for tenth in 1..10 {
-        let small = Small::mount(&place.join("small"), Some(whole * tenth / 10))?;
+        let small = Small::mount(&place.join("small"))?;
         let errand = ground.on(small.target()?);
-        let ended = ground.run(&errand, Under::default())?;
+        let (ended, before) = ground.run_after(&errand, || small.leave(adds * tenth / 10))?;
         let mut wrong = right_or(ground, &errand, ended, &["no room left", "No space left"]);
         if !ground.row.is_peer() {
-            wrong.extend(ground.torn(&errand.target, &Stood::new())?);
+            wrong.extend(ground.torn(&errand.target, &before)?);
         }
         let at = |wrong: String| format!("at {tenth} tenths: {wrong}");
         found.count(&wrong.into_iter().map(at).collect::<Vec<_>>());
@@ -64,7 +69,7 @@ pub(crate) fn descriptors(ground: &mut Ground) -> Result<Found> {
 /// On a target that is mounted read-only.
 pub(crate) fn read_only(ground: &mut Ground, place: &Path) -> Result<Found> {
     let mut found = Found::default();
-    let small = Small::mount(&place.join("read-only"), None)?;
+    let small = Small::mount(&place.join("read-only"))?;
     let errand = ground.on(small.target()?);
     small.forbid_writing()?;
     let ended = ground.run(&errand, Under::default())?;
@@ -75,7 +80,7 @@ pub(crate) fn read_only(ground: &mut Ground, place: &Path) -> Result<Found> {
 /// On another file system than what is read.
 pub(crate) fn elsewhere(ground: &mut Ground, place: &Path) -> Result<Found> {
     let mut found = Found::default();
-    let small = Small::mount(&place.join("elsewhere"), None)?;
+    let small = Small::mount(&place.join("elsewhere"))?;
     let errand = ground.on(small.target()?);
     let ended = ground.run(&errand, Under::default())?;
     found.count(&right_or(ground, &errand, ended, &["cross-device", "another file system"]));
@@ -101,13 +106,20 @@ fn right_or(ground: &Ground, errand: &Errand, ended: Ended, words: &[&str]) -> V
 struct Small(PathBuf);
 
 impl Small {
-    /// Of so many bytes; none means as large as memory allows.
-    fn mount(dir: &Path, size: Option<u64>) -> Result<Small> {
+    /// As large as memory allows.
+    fn mount(dir: &Path) -> Result<Small> {
         std::fs::create_dir_all(dir).with_context(|| format!("making {}", dir.display()))?;
-        let options = size.map_or("nr_inodes=0".to_owned(), |size| format!("nr_inodes=0,size={}", size.max(4096)));
-        mount(Some("tmpfs"), dir, Some("tmpfs"), MsFlags::empty(), Some(options.as_str()))
+        mount(Some("tmpfs"), dir, Some("tmpfs"), MsFlags::empty(), Some("nr_inodes=0"))
             .with_context(|| format!("mounting a tmpfs at {}", dir.display()))?;
         Ok(Small(dir.to_owned()))
+    }
+
+    /// Takes all room away but so many bytes.
+    fn leave(&self, bytes: u64) -> Result<()> {
+        // A size of nothing would mean all there is.
+        let options = format!("size={}", (self.used()? + bytes).max(4096));
+        mount(None::<&str>, &self.0, None::<&str>, MsFlags::MS_REMOUNT, Some(options.as_str()))
+            .with_context(|| format!("making {} smaller", self.0.display()))
     }
 
     /// An empty target on it.

@@ -4,7 +4,7 @@ use super::look::{Look, given_up};
 use super::{Trade, Traded};
 use crate::summary::Row;
 
-/// Time against peak memory, against system calls, and against promises, each where rows differ in it.
+/// Time against peak memory, against what is kept, against system calls, and against promises, each where rows differ in it.
 pub(super) fn of(look: &Look) -> Vec<Trade> {
     let counted =
         |name: &'static str, scale: f64| move |row: &Row| Some(look.counts(&row.name)?.number(name)? as f64 / scale);
@@ -12,6 +12,7 @@ pub(super) fn of(look: &Look) -> Vec<Trade> {
     let lost = |row: &Row| Some(given_up(look.baseline()?, row).len() as f64);
     [
         trade(look, "peak memory, MiB", &counted("peak_bytes", f64::from(1 << 20))),
+        trade(look, "kept, MiB", &counted("kept_bytes", f64::from(1 << 20))),
         trade(look, "system calls a file", &calls),
         trade(look, "promises given up", &lost),
     ]
