@@ -1,7 +1,7 @@
 //! The first screen: a factor with its bounds, why, one file before and now, and four facts.
 
 use super::colours::{KINDS, look, swatch};
-use super::mark::name;
+use super::mark::{name, prose};
 use super::words::{coordinate, number, sureness, times, times_between};
 use super::{baseline, fastest};
 use crate::review::{Fact, Review};
@@ -21,7 +21,7 @@ pub(super) fn section(review: &Review) -> Markup {
             div class="hg" {
                 div {
                     h1 id="h-answer" { (headline(review)) }
-                    p class="lede" { (review.answer.sentence) " " (review.answer.why) }
+                    p class="lede" { (prose(&review.answer.sentence)) " " (prose(&review.answer.why)) }
                 }
                 (before_and_now(review))
             }
@@ -30,7 +30,7 @@ pub(super) fn section(review: &Review) -> Markup {
                     a class="card" href={ "#" (id) } {
                         span class="k" { (label) }
                         b { (name(&fact.value)) }
-                        span { (fact.line) }
+                        span { (prose(&fact.line)) }
                     }
                 }
             }
@@ -99,7 +99,7 @@ fn bar(review: &Review, row: &Row, whole: f64) -> Markup {
         })
         .collect();
     html! {
-        svg class="d" width="100%" height="46" aria-hidden="true" focusable="false" {
+        svg class="d" width="100%" height="46" aria-hidden="true" {
             @if segments.is_empty() {
                 rect class="full" x="0" y="0" width=(coordinate(100.0 * row.us_per_file.mid / whole)) height="46" {}
             }

@@ -114,8 +114,9 @@ fn chart(review: &Review) -> Markup {
 /// Which rows have a picture. Where they are more than anybody compares, those that are named elsewhere, and the fastest
 /// of the others; rows for one step of the ladder then have numbers alone.
 fn pictured<'a>(review: &Review, rows: Vec<&'a Row>, steps: Vec<&'a Row>) -> (Vec<&'a Row>, Vec<&'a Row>) {
-    const MOST: usize = 24;
-    if rows.len() + steps.len() <= MOST {
+    const ALL: usize = 24;
+    const MOST: usize = 16;
+    if rows.len() + steps.len() <= ALL {
         return (rows, steps);
     }
     let is_named = |row: &Row| {

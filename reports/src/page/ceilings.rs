@@ -102,7 +102,7 @@ pub(super) fn table(review: &Review) -> Markup {
 
 fn axis_of_gains(scale: &Scale) -> Markup {
     html! {
-        svg class="d ax" width="100%" height="22" aria-hidden="true" focusable="false" {
+        svg class="d ax" width="100%" height="22" aria-hidden="true" {
             @for value in scale.ticks() {
                 @let at = scale.at(value);
                 @let anchor = if at < 3.0 { "start" } else if at > 97.0 { "end" } else { "middle" };

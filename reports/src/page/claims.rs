@@ -78,9 +78,9 @@ fn table(review: &Review, judged: &[&Judged]) -> Markup {
             html! {
                 "On one scale "
                 span class="hint" {
-                    svg class="ik" width="12" height="12" aria-hidden="true" focusable="false" { path class="cl" d="M6 1l5 5-5 5-5-5z" {} } " claimed "
-                    svg class="ik" width="12" height="12" aria-hidden="true" focusable="false" { path class="pr" d="M6 0v12" {} } " foretold "
-                    svg class="ik" width="12" height="12" aria-hidden="true" focusable="false" { circle class="dot" cx="6" cy="6" r="4.5" {} } " measured"
+                    svg class="ik" width="12" height="12" aria-hidden="true" { path class="cl" d="M6 1l5 5-5 5-5-5z" {} } " claimed "
+                    svg class="ik" width="12" height="12" aria-hidden="true" { path class="pr" d="M6 0v12" {} } " foretold "
+                    svg class="ik" width="12" height="12" aria-hidden="true" { circle class="dot" cx="6" cy="6" r="4.5" {} } " measured"
                 }
                 (axis(&scale, "×"))
             },

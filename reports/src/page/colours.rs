@@ -80,7 +80,7 @@ pub(crate) fn look(phases: &[PhaseOf], phase: &str) -> Look {
 
 /// A little square of that colour, for keys.
 pub(crate) fn swatch(look: &Look) -> Markup {
-    html! { svg class={ "sw " (look.class()) } width="14" height="14" aria-hidden="true" focusable="false" {
+    html! { svg class={ "sw " (look.class()) } width="14" height="14" aria-hidden="true" {
         rect class="all" rx="2" {} (look.over())
     } }
 }

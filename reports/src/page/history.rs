@@ -167,7 +167,7 @@ fn table(label: &str, histories: &[&History], metric: &Metric) -> Markup {
             "pic",
             html! {
                 "Run after run" (hint("dot = a run, its whisker the bounds; line = the level; dashed = where it changed"))
-                svg class="d ax" width="100%" height="20" aria-hidden="true" focusable="false" {
+                svg class="d ax" width="100%" height="20" aria-hidden="true" {
                     text x="0" y="15" { "oldest" } text x="100%" y="15" text-anchor="end" { "newest" }
                 }
             },

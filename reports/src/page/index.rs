@@ -1,6 +1,6 @@
 //! The page over all pages: what holds, what does not, where to look next.
 
-use super::mark::{Tone, axis, chip, grid, heads, hint, interval, name, noise, picture, region, verdict};
+use super::mark::{Tone, axis, chip, grid, heads, hint, interval, name, noise, picture, prose, region, verdict};
 use super::scale::Scale;
 use super::words::{coordinate, number, percent, sureness, times, times_between};
 use super::{baseline, data, document, fastest, question};
@@ -84,14 +84,14 @@ fn answer(entries: &[Entry], overview: &Overview) -> Markup {
                     _ => "What holds, what does not, where to look next",
                 }
             }
-            p class="lede" { (overview.sentence) }
+            p class="lede" { (prose(&overview.sentence)) }
             div class="cards" {
                 a class="card" href="#workloads" { span class="k" { "Measured" } b { (entries.len()) @if entries.len() == 1 { " workload" } @else { " workloads" } } span { "each a page of its own" } }
-                a class="card" href="#next" { span class="k" { "Best next target" } b { @if let Some(next) = next { (name(&next.of)) } @else { "not known" } } span { @if let Some(next) = next { (next.told) } } }
+                a class="card" href="#next" { span class="k" { "Best next target" } b { @if let Some(next) = next { (name(&next.of)) } @else { "not known" } } span { @if let Some(next) = next { (prose(&next.told)) } } }
                 a class="card" href="#claims" { span class="k" { "Claims" } b { (overview.claims.value) } span { (overview.claims.line) } }
                 a class="card" href="#trust" { span class="k" { "Can it be trusted?" } b { (if failed > 0 { "Not all of it" } else { "Yes" }) } span { (failed) " failed checks, " (notes) " notes" } }
             }
-            ul class="each" { @for entry in entries { li { a href=(entry.page) { (name(&entry.review.summary.workload)) " on " (name(&entry.review.summary.fixture)) } ": " (entry.review.answer.sentence) } } }
+            ul class="each" { @for entry in entries { li { a href=(entry.page) { (name(&entry.review.summary.workload)) " on " (name(&entry.review.summary.fixture)) } ": " (prose(&entry.review.answer.sentence)) } } }
         }
     }
 }

@@ -2,7 +2,7 @@
 //! noise; x is in hundredths, so that pictures shrink on a phone and letters do not.
 
 use super::scale::{Scale, tick};
-use super::words::{coordinate, hundredths};
+use super::words::{NARROW, coordinate, hundredths};
 use crate::summary::Bounds;
 use crate::table::printable;
 use maud::{Markup, html};
@@ -28,7 +28,7 @@ pub(crate) fn chip(tone: Tone, word: &str) -> Markup {
     };
     html! {
         span class={ "chip " (class) } {
-            svg width="14" height="14" viewBox="0 0 16 16" aria-hidden="true" focusable="false" {
+            svg width="14" height="14" viewBox="0 0 16 16" aria-hidden="true" {
                 @match tone {
                     Tone::Good => path class="ln" d="M3 8.5l3.2 3.2L13 5" {},
                     Tone::Warn => { circle class="ln" cx="8" cy="8" r="5.6" {} path class="fl" d="M8 2.4a5.6 5.6 0 0 1 0 11.2z" {} },
@@ -58,11 +58,16 @@ pub(crate) fn name(text: &str) -> Markup {
     html! { bdi { (printable(text)) } }
 }
 
+/// A sentence of a review: no line breaks between a number and its unit.
+pub(crate) fn prose(text: &str) -> Markup {
+    html! { (text.replace(" %", &format!("{NARROW}%")).replace(" µs", &format!("{NARROW}µs"))) }
+}
+
 /// The picture of a table's cell, with the axis that it is drawn on for whoever checks it.
 pub(crate) fn picture(height: u32, scale: &Scale, body: &Markup) -> Markup {
     let (low, high, logarithmic) = scale.ends();
     html! {
-        svg class="d" width="100%" height=(height) aria-hidden="true" focusable="false"
+        svg class="d" width="100%" height=(height) aria-hidden="true"
             data-low=(low) data-high=(high) data-log=(u8::from(logarithmic)) {
             (body)
         }
@@ -72,7 +77,7 @@ pub(crate) fn picture(height: u32, scale: &Scale, body: &Markup) -> Markup {
 /// The axis over a column of pictures.
 pub(crate) fn axis(scale: &Scale, unit: &str) -> Markup {
     html! {
-        svg class="d ax" width="100%" height="22" aria-hidden="true" focusable="false" {
+        svg class="d ax" width="100%" height="22" aria-hidden="true" {
             @for value in scale.ticks() {
                 @let at = scale.at(value);
                 @let anchor = if at < 3.0 { "start" } else if at > 97.0 { "end" } else { "middle" };

@@ -78,6 +78,9 @@ fn fitted(fit: &Fit) -> Markup {
     }
 }
 
+/// Of more rows those that are beaten have a ring alone; their numbers stand in the raw data.
+const MOST: usize = 24;
+
 fn traded(at: usize, trade: &Trade) -> Markup {
     let (beaten, best): (Vec<&Traded>, Vec<&Traded>) = trade.rows.iter().partition(|row| row.beaten_by.is_some());
     let names: Vec<&str> = best.iter().map(|row| row.name.as_str()).collect();
@@ -97,7 +100,7 @@ fn traded(at: usize, trade: &Trade) -> Markup {
                 div { (PreEscaped(svg)) (hint("less is better in both; filled: no other row is better in both; rings above the line are beaten")) }
                 div class="side" {
                     (listed(trade, "Not beaten in both", best))
-                    @if !beaten.is_empty() {
+                    @if !beaten.is_empty() && trade.rows.len() <= MOST {
                         details class="more" { summary { "Beaten in both: " (beaten.len()) span class="sr" { " in " (trade.across) } } (listed(trade, "Beaten in both", beaten)) }
                     }
                 }

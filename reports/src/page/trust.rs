@@ -83,6 +83,8 @@ fn runs(review: &Review) -> Markup {
         ("n", html! { "Drift" (hint("first to last")) }),
     ];
     let (_, steps) = apart(review);
+    /// Of more rows, those for one step of the ladder are in the raw data alone.
+    const MOST: usize = 40;
     let is_step = |series: &&Series| steps.iter().any(|row| row.name == series.name);
     let (steps, shown): (Vec<&Series>, Vec<&Series>) = review.series.iter().partition(is_step);
     let drawn = |label: &str, shown: &[&Series]| {
@@ -111,7 +113,7 @@ fn runs(review: &Review) -> Markup {
     html! {
         h3 { "Did the machine change meanwhile?" }
         (drawn("Every round in its order", &shown))
-        (folded(&steps, || drawn("Every round in its order, per step of the ladder", &steps)))
+        @if shown.len() + steps.len() <= MOST { (folded(&steps, || drawn("Every round in its order, per step of the ladder", &steps))) }
     }
 }
 
@@ -136,7 +138,7 @@ fn deviations(series: &Series, widest: u32, all: usize, farthest: f64) -> Markup
         .collect();
     let (far, near): (Vec<_>, Vec<_>) = points.into_iter().partition(|(_, _, is_far)| *is_far);
     html! {
-        svg class="d" width="100%" height=(TALL) aria-hidden="true" focusable="false" {
+        svg class="d" width="100%" height=(TALL) aria-hidden="true" {
             line class="grid z" x1="0" x2="100%" y1="50%" y2="50%" {}
             (dots(TALL, near.into_iter().map(|(x, y, _)| (x, y))))
             @for (x, y, _) in far { circle class="out" cx=(coordinate(x)) cy=(coordinate(100.0 * y / f64::from(TALL))) r="3" {} }

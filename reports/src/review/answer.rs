@@ -19,12 +19,17 @@ pub(super) fn now<'a>(look: &'a Look) -> Option<&'a Row> {
     };
     let mut rows = look.summary.rows.iter().filter(does_the_job);
     let fastest = rows.next()?;
-    // Of rows that cannot be told apart, the one of which most is known; too few rounds tell nothing apart.
-    let is_known = |row: &&Row| {
+    // Of rows that cannot be told apart, the one of which most is known, or that spends its time on what the baseline
+    // does; too few rounds tell nothing apart.
+    let task = |row: &Row| row.phases.iter().max_by(|a, b| a.1.total_cmp(&b.1)).map(|(phase, _)| phase.clone());
+    let work = baseline.and_then(task);
+    let does_it = |row: &Row| row.phases.iter().any(|(phase, _)| Some(phase) == work.as_ref());
+    let is_better = |row: &&Row| {
         let as_fast = row.rank == fastest.rank && row.name != look.summary.baseline;
-        as_fast && fastest.rounds >= FEWEST && is_asked(row) && !is_asked(fastest)
+        let better = (is_asked(row) && !is_asked(fastest)) || (does_it(row) && !does_it(fastest));
+        as_fast && fastest.rounds >= FEWEST && better
     };
-    Some(rows.find(is_known).unwrap_or(fastest))
+    Some(rows.find(is_better).unwrap_or(fastest))
 }
 
 /// The first screen.
@@ -146,7 +151,7 @@ fn why(look: &Look, now: &Row) -> String {
     let is_choice = |row: &&Row| row.rank == now.rank && !row.for_one_step && given_up(now, row).is_empty();
     let tied: Vec<String> = others().filter(is_choice).map(|row| row.name.clone()).collect();
     if !tied.is_empty() && now.rounds >= FEWEST {
-        told.push(format!("These data cannot tell it from {}.", first(tied)));
+        told.push(format!("These data cannot tell it from {}.", first(tied, SHOWN)));
     }
     if let Some(baseline) = look.baseline() {
         let faster = others().filter(|row| row.rank < now.rank);
@@ -158,17 +163,17 @@ fn why(look: &Look, now: &Row) -> String {
             })
             .collect();
         if !faster.is_empty() {
-            told.push(format!("Faster, but not the whole job: {}.", first(faster)));
+            told.push(format!("Faster, but not the whole job: {}.", first(faster, 2)));
         }
     }
     told.join(" ")
 }
 
 /// A list that ends where a reader would lose it.
-fn first(mut words: Vec<String>) -> String {
-    if words.len() > SHOWN {
-        let more = words.len() - (SHOWN - 1);
-        words.truncate(SHOWN - 1);
+fn first(mut words: Vec<String>, most: usize) -> String {
+    if words.len() > most {
+        let more = words.len() - (most - 1);
+        words.truncate(most - 1);
         words.push(format!("{more} more"));
     }
     list(&words)
@@ -318,6 +323,14 @@ mod tests {
             let so = answer.sentence.starts_with(&format!("zstd {is} 4.00 times as fast as gzip"));
             assert!(so, "{}", answer.sentence);
         }
+    }
+
+    #[test]
+    fn of_rows_that_cannot_be_told_apart_the_one_that_works_at_what_the_baseline_does_is_the_answer() {
+        let tables: (&str, &[(&str, f64)]) = ("tables", &[("encode", 100.0)]);
+        let made = Made::rows(&[tables]).row("rebuild", &[("rebuild", 10.0)]).row("shuffles", &[("encode", 10.0)]);
+        let answer = told(made);
+        assert!(answer.sentence.starts_with("shuffles is 10.00 times as fast as tables"), "{}", answer.sentence);
     }
 
     #[test]

@@ -16,7 +16,7 @@ pub(super) fn picture(history: &History, metric: &Metric) -> Markup {
     let place = Place::of(history, metric);
     let steps = steps(history);
     html! {
-        svg class="d" width="100%" height=(HIGH) aria-hidden="true" focusable="false" data-runs=(history.points.len()) {
+        svg class="d" width="100%" height=(HIGH) aria-hidden="true" data-runs=(history.points.len()) {
             @for (from, to, level) in levels(history) {
                 line class="lvl" x1=(place.across(from)) x2=(place.across(to)) y1=(place.down(level.0)) y2=(place.down(level.1)) {}
             }

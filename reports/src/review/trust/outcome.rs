@@ -53,15 +53,24 @@ pub(super) fn promises(look: &Look, now: Option<&str>) -> Check {
     for (name, lost) in &less {
         by_loss.entry(lost).or_default().push(name);
     }
-    let each: Vec<String> = by_loss
-        .iter()
-        .map(|(lost, names)| {
-            format!("{} {} up {}", list(names), if names.len() == 1 { "gives" } else { "give" }, list(lost))
-        })
-        .collect();
+    // Of many rows that give up the same, the fastest are named.
+    const NAMED: usize = 4;
+    let mut unnamed: Vec<(String, f64)> = Vec::new();
+    let mut each: Vec<String> = Vec::new();
+    for (lost, names) in &by_loss {
+        let mut named: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        if named.len() > NAMED {
+            let more = named.len() + 1 - NAMED;
+            named.truncate(NAMED - 1);
+            named.push(format!("{more} more"));
+            unnamed.push((format!("more that give up {}", list(lost)), more as f64));
+        }
+        each.push(format!("{} {} up {}", list(&named), if names.len() == 1 { "gives" } else { "give" }, list(lost)));
+    }
     let number = if less.len() == 1 { "One row promises".to_owned() } else { format!("{} rows promise", less.len()) };
     let told = format!("{of_now}{number} less than {}: {}.", baseline.name, each.join("; "));
-    Check::new(NAME, Grade::Note, told).with("rows that promise less", less.len() as f64)
+    let check = Check::new(NAME, Grade::Note, told).with("rows that promise less", less.len() as f64);
+    unnamed.iter().fold(check, |check, (what, number)| check.with(what, *number))
 }
 
 pub(super) fn rows(look: &Look) -> Check {
