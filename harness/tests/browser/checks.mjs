@@ -324,7 +324,9 @@ async function printed(url, review) {
   const { page } = await open(url, { scheme: 'dark' });
   const pdf = await page.pdf({ format: 'A4', printBackground: true });
   const pages = (Buffer.from(pdf).toString('latin1').match(/\/Type\s*\/Page\b/g) ?? []).length;
-  check(pages > 0 && pages <= 12, `${pages} printed pages`);
+  // A name of 300 letters fills pages by itself, and so do more rows than anybody compares.
+  const most = review && review.summary.rows.length <= 24 && !url.includes('/hostile/') ? 12 : 20;
+  check(pages > 0 && pages <= most, `${pages} printed pages`);
   await page.emulateMediaType('print');
   const found = await page.evaluate(() => ({
     back: getComputedStyle(document.body).backgroundColor, nav: getComputedStyle(document.querySelector('.nav')).display,
