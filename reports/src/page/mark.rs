@@ -89,15 +89,17 @@ pub(crate) fn axis(scale: &Scale, unit: &str) -> Markup {
 
 /// Thin lines at the ticks.
 pub(crate) fn grid(scale: &Scale) -> Markup {
-    let lines: String =
+    let lines: Vec<String> =
         scale.ticks().into_iter().map(|value| format!("M{} 0v1", hundredths(scale.at(value)))).collect();
+    let lines = lines.concat();
     html! { svg class="gr" viewBox="0 0 100 1" preserveAspectRatio="none" { path d=(lines) {} } }
 }
 
 /// So many dots in a picture of that height, each so far to the right, in hundredths, and so far down: lines without
 /// length, all of them one element. A dot that is an element of its own makes a page of many rounds too large.
 pub(crate) fn dots(high: u32, at: impl Iterator<Item = (f64, f64)>) -> Markup {
-    let lines: String = at.map(|(x, y)| format!("M{} {}h0", hundredths(x), hundredths(y))).collect();
+    let lines: Vec<String> = at.map(|(x, y)| format!("M{} {}h0", hundredths(x), hundredths(y))).collect();
+    let lines = lines.concat();
     html! {
         @if !lines.is_empty() {
             svg class="pts" viewBox={ "0 0 100 " (high) } preserveAspectRatio="none" { path d=(lines) {} }

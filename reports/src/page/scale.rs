@@ -72,7 +72,7 @@ impl Scale {
         for tick in ROUND.into_iter().filter(|tick| !self.leaves_out(*tick)) {
             let wide = |value: f64| LETTER * (1 + self::tick(value).chars().count()) as f64;
             let apart = |other: f64| (self.at(other) - self.at(tick)).abs();
-            if ticks.iter().all(|other| apart(*other) >= (wide(*other) + wide(tick)) / 2.0 + BETWEEN) {
+            if ticks.iter().all(|other| apart(*other) >= f64::midpoint(wide(*other), wide(tick)) + BETWEEN) {
                 ticks.push(tick);
             }
         }

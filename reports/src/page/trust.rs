@@ -64,6 +64,9 @@ fn checks(review: &Review) -> Markup {
     }
 }
 
+/// Of more rows, those for one step of the ladder are in the raw data alone.
+const MOST: usize = 40;
+
 fn runs(review: &Review) -> Markup {
     if review.series.is_empty() {
         return html! {};
@@ -83,8 +86,6 @@ fn runs(review: &Review) -> Markup {
         ("n", html! { "Drift" (hint("first to last")) }),
     ];
     let (_, steps) = apart(review);
-    /// Of more rows, those for one step of the ladder are in the raw data alone.
-    const MOST: usize = 40;
     let is_step = |series: &&Series| steps.iter().any(|row| row.name == series.name);
     let (steps, shown): (Vec<&Series>, Vec<&Series>) = review.series.iter().partition(is_step);
     let drawn = |label: &str, shown: &[&Series]| {

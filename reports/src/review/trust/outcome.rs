@@ -31,6 +31,9 @@ pub(super) fn crashes(look: &Look) -> Check {
     Check::new(NAME, Grade::Fail, format!("{} crashed or hung, and has no number.", list(&crashed)))
 }
 
+/// Of many rows that give up the same, so many are told of by name, the fastest.
+const NAMED: usize = 4;
+
 pub(super) fn promises(look: &Look, now: Option<&str>) -> Check {
     const NAME: &str = "promises";
     let Some(baseline) = look.baseline() else {
@@ -53,8 +56,6 @@ pub(super) fn promises(look: &Look, now: Option<&str>) -> Check {
     for (name, lost) in &less {
         by_loss.entry(lost).or_default().push(name);
     }
-    // Of many rows that give up the same, the fastest are named.
-    const NAMED: usize = 4;
     let mut unnamed: Vec<(String, f64)> = Vec::new();
     let mut each: Vec<String> = Vec::new();
     for (lost, names) in &by_loss {
