@@ -15,6 +15,9 @@ use std::path::PathBuf;
 pub fn clean() -> Result<Said> {
     let mounts = mounts(&std::fs::read_to_string("/proc/self/mountinfo").context("reading the mount table")?);
     for mount in &mounts {
+        // Its server may stand still, and then what waits for it would hold up the unmounting. If it cannot be cut,
+        // it is taken away all the same.
+        let _ = fuse::cut(mount);
         umount2(mount, MntFlags::MNT_DETACH).with_context(|| format!("unmounting {}", mount.display()))?;
     }
     let place = default_place(0);

@@ -1,10 +1,10 @@
 //! A file for each file: what the kernel can be pointed to, so that it need not ask.
 
 use crate::nodes::{Change, now};
+use crate::numbered::Numbered;
 use crate::vectors::lock;
 use blocks::{Ino, Store};
 use fuser::TimeOrNow;
-use std::collections::HashMap;
 use std::fs::{File, FileTimes, OpenOptions};
 use std::io::{Error, Result};
 use std::os::unix::fs::FileExt;
@@ -17,7 +17,7 @@ use technique::phase::{SYNC, WRITE};
 /// Files of a directory, called by their numbers. Each stays open from its first use until it is forgotten.
 pub(crate) struct Backing {
     dir: PathBuf,
-    open: Mutex<HashMap<Ino, Arc<File>>>,
+    open: Mutex<Numbered<Arc<File>>>,
 }
 
 impl Backing {

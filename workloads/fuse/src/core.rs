@@ -4,6 +4,7 @@ use crate::backing::Backing;
 use crate::bounded::Bounded;
 use crate::knobs::{Data, Held, Knobs, Privileges};
 use crate::nodes::{Change, New, Node, Nodes};
+use crate::pages::Pages;
 use crate::vectors::Vectors;
 use crate::watch::Watch;
 use anyhow::{Context, Result};
@@ -22,6 +23,9 @@ const LONGEST: usize = 255;
 /// Where a directory's own names lie: those in it come after.
 const OWN_NAMES: u64 = 2;
 
+/// What a hole is filled with, piece by piece.
+static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+
 /// Names, nodes and bytes.
 pub(crate) struct Core {
     pub(crate) knobs: Knobs,
@@ -39,6 +43,7 @@ impl Core {
         let mut backing = None;
         let mut store: Arc<dyn Store> = match knobs.store {
             Held::Vectors => Arc::new(Vectors::default()),
+            Held::Pages => Arc::new(Pages::default()),
             Held::Blocks(layer) => layer.open(dir).context("opening the store")?.into(),
             Held::Files => {
                 let files = Arc::new(Backing::new(dir.to_owned()));
@@ -53,16 +58,19 @@ impl Core {
         Ok(Core { knobs, tree, nodes: Nodes::new(), store, backing, watch: Watch::default() })
     }
 
-    /// What the kernel is told of a node.
-    pub(crate) fn attr(&self, ino: Ino, node: &Node) -> FileAttr {
-        let size = match node.kind {
-            FileType::RegularFile => self.store.len(ino),
-            FileType::Symlink => node.target.as_ref().map_or(0, |target| target.as_os_str().len() as u64),
-            _ => 0,
-        };
-        let mut attr = node.attr(ino, size);
+    /// What the kernel is told of a node: what it is known by, and what its store knows of it.
+    pub(crate) fn attr(&self, ino: Ino) -> Result<FileAttr, Errno> {
+        Ok(self.stored(self.nodes.with(ino, |node| node.attr(ino))?))
+    }
+
+    /// The same, and what its store knows of it.
+    fn stored(&self, mut attr: FileAttr) -> FileAttr {
+        if attr.kind == FileType::RegularFile {
+            attr.size = self.store.len(attr.ino.0);
+            attr.blocks = attr.size.div_ceil(512);
+        }
         // What the kernel writes by itself, only the file knows.
-        if let Some(times) = self.backing.as_ref().and_then(|backing| backing.times(ino)) {
+        if let Some(times) = self.backing.as_ref().and_then(|backing| backing.times(attr.ino.0)) {
             (attr.atime, attr.mtime) = times;
         }
         attr
@@ -72,17 +80,19 @@ impl Core {
     pub(crate) fn look_up(&self, parent: Ino, name: &[u8]) -> Result<FileAttr, Errno> {
         fitting(name)?;
         let ino = self.tree.find(parent, name).ok_or(Errno::ENOENT)?;
-        Ok(self.attr(ino, &self.nodes.look_up(ino)?))
+        Ok(self.stored(self.nodes.look_up(ino)?))
     }
 
-    /// Makes a node of that name, of which the kernel is told.
+    /// Makes a node of that name, of which the kernel is told. Its store has nothing of it yet.
     pub(crate) fn make(&self, parent: Ino, name: &[u8], new: New, lap: &mut Lap) -> Result<FileAttr, Errno> {
         fitting(name)?;
-        self.nodes.get(parent)?;
+        self.nodes.has(parent)?;
         let ino = self.tree.make(parent, name).map_err(|_| Errno::EEXIST)?;
-        self.nodes.add(ino, parent, new);
-        self.store.named(ino, parent, name, lap).map_err(errno)?;
-        Ok(self.attr(ino, &self.nodes.look_up(ino)?))
+        if let Err(error) = self.store.named(ino, parent, name, lap) {
+            self.tree.remove(parent, name);
+            return Err(errno(error));
+        }
+        Ok(self.nodes.add(ino, parent, new))
     }
 
     /// Takes a name away.
@@ -142,7 +152,7 @@ impl Core {
             node.names += 1;
             node.change(&Change::default());
         })?;
-        Ok(self.attr(ino, &self.nodes.look_up(ino)?))
+        Ok(self.stored(self.nodes.look_up(ino)?))
     }
 
     /// Changes a node, and its length.
@@ -157,7 +167,7 @@ impl Core {
         if let Some(backing) = &self.backing {
             backing.set_times(ino, change).map_err(errno)?;
         }
-        let node = self.nodes.with(ino, |node| {
+        let changed = self.nodes.with(ino, |node| {
             node.change(change);
             if size.is_some() {
                 node.written();
@@ -165,9 +175,9 @@ impl Core {
             if kill {
                 node.drop_privileges();
             }
-            node.clone()
+            node.attr(ino)
         })?;
-        Ok(self.attr(ino, &node))
+        Ok(self.stored(changed))
     }
 
     /// Puts bytes into a file.
@@ -183,17 +193,27 @@ impl Core {
         })
     }
 
-    /// Makes room for bytes of a file, which then are zero. Holes are not made here.
-    pub(crate) fn allocate(&self, ino: Ino, at: u64, len: u64, mode: i32) -> Result<(), Errno> {
+    /// Makes room for bytes of a file, which then are zero, or makes bytes zero that are there: a hole takes as much
+    /// room here as anything else.
+    pub(crate) fn allocate(&self, ino: Ino, at: u64, len: u64, mode: i32, lap: &mut Lap) -> Result<(), Errno> {
         const KEEP_SIZE: i32 = 1;
-        if mode & !KEEP_SIZE != 0 {
-            return Err(Errno::EOPNOTSUPP);
-        }
+        const PUNCH_HOLE: i32 = 2;
         let end = at.checked_add(len).ok_or(Errno::EFBIG)?;
-        if mode == 0 && end > self.store.len(ino) {
-            self.change(ino, &Change::default(), Some(end))?;
+        let there = self.store.len(ino);
+        match mode {
+            0 if end > there => self.change(ino, &Change::default(), Some(end)).map(drop),
+            0 | KEEP_SIZE => Ok(()),
+            hole if hole == PUNCH_HOLE | KEEP_SIZE => {
+                let mut at = at;
+                while at < end.min(there) {
+                    let part = ZEROS.len().min(usize::try_from(end.min(there) - at).unwrap_or(usize::MAX));
+                    self.store.write(ino, at, &ZEROS[..part], lap).map_err(errno)?;
+                    at += part as u64;
+                }
+                self.nodes.with(ino, Node::written)
+            }
+            _ => Err(Errno::EOPNOTSUPP),
         }
-        Ok(())
     }
 
     /// Waits until a file is stored as safely as its store makes anything.

@@ -1,25 +1,25 @@
 //! The kernel's requests, each answered from the core. What a knob says is not answered, the kernel stops asking for.
 
+use crate::agreed::agree;
 use crate::core::{Core, errno};
 use crate::follow::follow;
-use crate::knobs::{Data, Privileges, Transport};
+use crate::knobs::Data;
 use crate::nodes::{Change, New};
-use crate::vectors::lock;
+use crate::passed::Passed;
 use crate::watch::Request as Asked;
 use blocks::Ino;
 use fuser::{
     AccessFlags, BackingId, BsdFileFlags, Errno, FileAttr, FileHandle, FileType, Filesystem, FopenFlags, Generation,
-    INodeNo, InitFlags, KernelConfig, LockOwner, OpenFlags, RenameFlags, ReplyAttr, ReplyCreate, ReplyData,
-    ReplyDirectory, ReplyEmpty, ReplyEntry, ReplyLseek, ReplyOpen, ReplyStatfs, ReplyWrite, ReplyXattr, Request,
-    TimeOrNow, WriteFlags,
+    INodeNo, KernelConfig, LockOwner, OpenFlags, RenameFlags, ReplyAttr, ReplyCreate, ReplyData, ReplyDirectory,
+    ReplyEmpty, ReplyEntry, ReplyLseek, ReplyOpen, ReplyStatfs, ReplyWrite, ReplyXattr, Request, TimeOrNow, WriteFlags,
 };
-use std::collections::HashMap;
+use std::cell::RefCell;
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::{Error, Result};
+use std::io::Result;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use technique::phase::{ACQUIRE, CLOSE, COPY, RECORD, TIMES};
 
@@ -27,20 +27,23 @@ const FIRST: Generation = Generation(0);
 /// Nothing is kept for who has a file open: all have the same handle.
 const HANDLE: FileHandle = FileHandle(0);
 
+thread_local! {
+    /// What is read for the kernel: fresh memory for each request would cost more than what is put there.
+    static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
 /// Answers the kernel.
 pub(crate) struct Mounted {
     core: Arc<Core>,
     lifetime: Duration,
-    /// The files that the kernel was pointed to, and how often each is open. All who open one file must be pointed to
-    /// the same: to a second one the kernel says EIO.
-    passed: Mutex<HashMap<Ino, (Arc<BackingId>, u64)>>,
+    passed: Passed,
 }
 
 impl Mounted {
     /// Answers from that core.
     pub(crate) fn new(core: Arc<Core>) -> Mounted {
         let lifetime = Duration::from_secs(u64::from(core.knobs.lifetime_s));
-        Mounted { core, lifetime, passed: Mutex::default() }
+        Mounted { core, lifetime, passed: Passed::default() }
     }
 
     fn flags(&self) -> FopenFlags {
@@ -51,28 +54,10 @@ impl Mounted {
         }
     }
 
-    /// What the kernel is pointed to for this file, opened once more; `open` tells it, if it does not know yet.
-    fn passed(&self, ino: Ino, open: impl FnOnce(&File) -> Result<BackingId>) -> Result<Option<Arc<BackingId>>> {
+    /// What the kernel is pointed to for this file, opened once more; `tell` tells it, if it does not know yet.
+    fn passed(&self, ino: Ino, tell: impl FnOnce(&File) -> Result<BackingId>) -> Result<Option<Arc<BackingId>>> {
         let Some(backing) = &self.core.backing else { return Ok(None) };
-        let mut passed = lock(&self.passed);
-        if let Some((id, opens)) = passed.get_mut(&ino) {
-            *opens += 1;
-            return Ok(Some(Arc::clone(id)));
-        }
-        let id = Arc::new(open(&*backing.file(ino)?)?);
-        passed.insert(ino, (Arc::clone(&id), 1));
-        Ok(Some(id))
-    }
-
-    /// It is closed once.
-    fn unpass(&self, ino: Ino) {
-        let mut passed = lock(&self.passed);
-        if let Some((_, opens)) = passed.get_mut(&ino) {
-            *opens -= 1;
-            if *opens == 0 {
-                passed.remove(&ino);
-            }
-        }
+        self.passed.open(ino, || tell(&*backing.file(ino)?)).map(Some)
     }
 
     /// Goes where the client is, if that is wanted.
@@ -113,29 +98,7 @@ fn label(found: std::result::Result<Vec<u8>, Errno>, room: u32, reply: ReplyXatt
 
 impl Filesystem for Mounted {
     fn init(&mut self, _: &Request, config: &mut KernelConfig) -> Result<()> {
-        let knobs = &self.core.knobs;
-        let mut wanted = InitFlags::FUSE_PARALLEL_DIROPS;
-        if !knobs.opens {
-            wanted |= InitFlags::FUSE_NO_OPEN_SUPPORT | InitFlags::FUSE_NO_OPENDIR_SUPPORT;
-        }
-        if matches!(knobs.privileges, Privileges::Dropped | Privileges::Kept) {
-            wanted |= InitFlags::FUSE_HANDLE_KILLPRIV_V2;
-        }
-        match knobs.data {
-            Data::Writeback => wanted |= InitFlags::FUSE_WRITEBACK_CACHE,
-            Data::Passthrough => {
-                wanted |= InitFlags::FUSE_PASSTHROUGH;
-                config.set_max_stack_depth(1).map_err(|_| Error::other("no stacking"))?;
-            }
-            Data::Cached | Data::Direct => {}
-        }
-        if knobs.transport == Transport::Rings {
-            wanted |= InitFlags::FUSE_OVER_IO_URING;
-        }
-        let lacks = |lacks: InitFlags| Error::other(format!("this kernel's FUSE has no {lacks:?}"));
-        config.add_capabilities(wanted).map_err(lacks)?;
-        config.set_max_write(knobs.max_write).map_err(|most| Error::other(format!("max_write is at most {most}")))?;
-        Ok(())
+        agree(&self.core.knobs, config)
     }
 
     fn lookup(&self, request: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
@@ -156,7 +119,7 @@ impl Filesystem for Mounted {
 
     fn getattr(&self, _: &Request, ino: INodeNo, _: Option<FileHandle>, reply: ReplyAttr) {
         self.core.watch.turn(Asked::Getattr, |lap| {
-            let attr = self.core.nodes.get(ino.0).map(|node| self.core.attr(ino.0, &node));
+            let attr = self.core.attr(ino.0);
             lap.mark(RECORD);
             match attr {
                 Ok(attr) => reply.attr(&self.lifetime, &attr),
@@ -298,14 +261,18 @@ impl Filesystem for Mounted {
         reply: ReplyData,
     ) {
         self.core.watch.turn(Asked::Read, |lap| {
-            let mut buffer = vec![0; size as usize];
-            lap.mark(ACQUIRE);
-            let read = self.core.store.read(ino.0, at, &mut buffer);
-            lap.mark(COPY);
-            match read {
-                Ok(read) => reply.data(&buffer[..read]),
-                Err(error) => reply.error(errno(error)),
-            }
+            BUFFER.with_borrow_mut(|buffer| {
+                if buffer.len() < size as usize {
+                    buffer.resize(size as usize, 0);
+                }
+                lap.mark(ACQUIRE);
+                let read = self.core.store.read(ino.0, at, &mut buffer[..size as usize]);
+                lap.mark(COPY);
+                match read {
+                    Ok(read) => reply.data(&buffer[..read]),
+                    Err(error) => reply.error(errno(error)),
+                }
+            });
         });
     }
 
@@ -352,7 +319,7 @@ impl Filesystem for Mounted {
         reply: ReplyEmpty,
     ) {
         self.core.watch.turn(Asked::Release, |lap| {
-            self.unpass(ino.0);
+            self.passed.close(ino.0);
             done(self.core.release(ino.0, lap), reply);
         });
     }
@@ -413,7 +380,7 @@ impl Filesystem for Mounted {
     }
 
     fn fallocate(&self, _: &Request, ino: INodeNo, _: FileHandle, at: u64, len: u64, mode: i32, reply: ReplyEmpty) {
-        self.core.watch.turn(Asked::Fallocate, |_| done(self.core.allocate(ino.0, at, len, mode), reply));
+        self.core.watch.turn(Asked::Fallocate, |lap| done(self.core.allocate(ino.0, at, len, mode, lap), reply));
     }
 
     // What follows is not offered here. A kernel that was told so once does not ask again.

@@ -31,6 +31,8 @@ pub struct Knobs {
     pub clone_fd: bool,
     /// Whether the server asks again and again instead of sleeping.
     pub spins: bool,
+    /// Whether it first gives the processor away a few times, and sleeps only if nobody has asked by then.
+    pub yields: bool,
     /// For how many descriptors there is room before the first is needed.
     pub room: u32,
     /// Where bytes end up.
@@ -55,6 +57,8 @@ pub struct Knobs {
 pub enum Transport {
     /// It reads them from the device, one after the other, and writes answers to it.
     Device,
+    /// The same, by hand and without a library between.
+    Bare,
     /// They lie in memory that it shares with the kernel, a ring for each processor: who asks on a processor is
     /// answered on it.
     Rings,
@@ -91,6 +95,8 @@ pub enum Data {
 pub enum Held {
     /// A vector for each file.
     Vectors,
+    /// Pages out of large pieces of memory.
+    Pages,
     /// A file for each file.
     Files,
     /// The document's block layer, or one that mends it.
@@ -121,6 +127,7 @@ pub const PLAIN: Knobs = Knobs {
     threads: 1,
     clone_fd: false,
     spins: false,
+    yields: false,
     room: 0,
     store: Held::Vectors,
     capacity: None,

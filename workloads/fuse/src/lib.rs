@@ -8,7 +8,8 @@
 //! kernel and the way there and back.
 //!
 //! What a trick costs in meaning is a promise that its row does not make (`promised`). A second transport
-//! (`rings`) brings the same requests by memory that is shared with the kernel, a ring for each processor.
+//! (`rings`) brings the same requests by memory that is shared with the kernel, a ring for each processor; a third
+//! (`bare`) reads and answers the device by hand, to see what the library between costs.
 //!
 //! Where server and client run decides more than any trick: on one processor, on two, or where the scheduler puts
 //! them. Rows are pinned to one, and say so where they are not. `fuse-trip` asks what one round trip costs, and each
@@ -16,8 +17,12 @@
 //!
 //! Mounts are hidden from all others by a mount name space, and gone when the last process in it is, however it ended.
 
+mod agreed;
+mod answer;
 mod backing;
+mod bare;
 mod bounded;
+mod connection;
 mod core;
 mod driver;
 #[cfg(test)]
@@ -28,6 +33,9 @@ mod job;
 mod knobs;
 mod native;
 mod nodes;
+mod numbered;
+mod pages;
+mod passed;
 mod peers;
 mod place;
 mod promised;
@@ -39,7 +47,9 @@ mod stack;
 mod tables;
 mod vectors;
 mod watch;
+mod wire;
 
+pub use connection::cut;
 pub use driver::{Plan, ask, open_root};
 pub use job::{Does, Job, Where};
 pub use knobs::{Data, Held, Knobs, LEAN, LEAST, NO_FLUSH, NO_PROBE, PLAIN, Place, Privileges, Transport};

@@ -1,10 +1,12 @@
 //! What the server knows of files besides their bytes and names: whose they are, and who still holds them.
 
+use crate::numbered::Numbered;
 use crate::vectors::lock;
 use blocks::{Ino, ROOT};
 use fuser::{Errno, FileAttr, FileType, INodeNo, TimeOrNow};
 use rustix::time::{ClockId, clock_gettime};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -59,20 +61,19 @@ pub(crate) struct Change {
 }
 
 /// All nodes, by number.
-pub(crate) struct Nodes(Mutex<HashMap<Ino, Node>>);
+pub(crate) struct Nodes(Mutex<Numbered<Node>>);
 
 impl Nodes {
     /// The root alone, which is its maker's.
     pub(crate) fn new() -> Nodes {
         let (uid, gid) = (rustix::process::getuid().as_raw(), rustix::process::getgid().as_raw());
         let root = New { kind: FileType::Directory, mode: 0o755, rdev: 0, uid, gid, target: None };
-        let mut root = root.node();
-        root.names = 2;
-        Nodes(Mutex::new(HashMap::from([(ROOT, root)])))
+        Nodes(Mutex::new(Numbered::from_iter([(ROOT, root.node(now()))])))
     }
 
-    /// Enters a new node. In a directory with the setgid bit, it belongs to the directory's group.
-    pub(crate) fn add(&self, ino: Ino, parent: Ino, mut new: New) {
+    /// Enters a new node, of which the kernel is told. In a directory with the setgid bit, it belongs to the directory's
+    /// group.
+    pub(crate) fn add(&self, ino: Ino, parent: Ino, mut new: New) -> FileAttr {
         let mut nodes = lock(&self.0);
         let time = now();
         if let Some(parent) = nodes.get_mut(&parent) {
@@ -87,7 +88,16 @@ impl Nodes {
             }
             (parent.mtime, parent.ctime) = (time, time);
         }
-        nodes.insert(ino, new.node());
+        let mut node = new.node(time);
+        node.lookups = 1;
+        let attr = node.attr(ino);
+        nodes.insert(ino, node);
+        attr
+    }
+
+    /// Whether there is one of that number.
+    pub(crate) fn has(&self, ino: Ino) -> Result<(), Errno> {
+        self.with(ino, |_| ())
     }
 
     /// The node of that number.
@@ -95,11 +105,11 @@ impl Nodes {
         lock(&self.0).get(&ino).cloned().ok_or(Errno::ENOENT)
     }
 
-    /// The same, and the kernel is told of it once more.
-    pub(crate) fn look_up(&self, ino: Ino) -> Result<Node, Errno> {
+    /// What the kernel is told of it, once more.
+    pub(crate) fn look_up(&self, ino: Ino) -> Result<FileAttr, Errno> {
         self.with(ino, |node| {
             node.lookups += 1;
-            node.clone()
+            node.attr(ino)
         })
     }
 
@@ -178,8 +188,7 @@ impl New {
         New { kind, mode, rdev, uid, gid, target: None }
     }
 
-    fn node(self) -> Node {
-        let time = now();
+    fn node(self, time: SystemTime) -> Node {
         Node {
             kind: self.kind,
             perm: permissions(self.mode),
@@ -198,8 +207,9 @@ impl New {
 }
 
 impl Node {
-    /// As the kernel wants it.
-    pub(crate) fn attr(&self, ino: Ino, size: u64) -> FileAttr {
+    /// As the kernel wants it. How long a file is, its store knows.
+    pub(crate) fn attr(&self, ino: Ino) -> FileAttr {
+        let size = self.target.as_ref().map_or(0, |target| target.as_os_str().as_bytes().len() as u64);
         FileAttr {
             ino: INodeNo(ino),
             size,
@@ -256,9 +266,9 @@ fn permissions(mode: u32) -> u16 {
     u16::try_from(mode & 0o7777).expect("twelve bits fit sixteen")
 }
 
-/// The wall clock, as files know it.
+/// The wall clock as the kernel's own file systems read it: as of its last tick.
 pub(crate) fn now() -> SystemTime {
-    let time = clock_gettime(ClockId::Realtime);
+    let time = clock_gettime(ClockId::RealtimeCoarse);
     let nanoseconds = u32::try_from(time.tv_nsec).unwrap_or(0);
     UNIX_EPOCH + Duration::new(time.tv_sec.unsigned_abs(), nanoseconds)
 }

@@ -50,7 +50,7 @@ impl Knobs {
             // Our server trusts everybody: only the kernel asks who may.
             (Promise::Guarded, self.default_permissions),
             // What lies in a ring already, the kernel does not take back from a server that stands still.
-            (Promise::Killable, self.transport == Transport::Device),
+            (Promise::Killable, self.transport != Transport::Rings),
         ];
         let kept = kept.into_iter().filter(|(_, kept)| *kept);
         kept.fold(ALWAYS, |promises, (promise, _)| promises.with(promise))

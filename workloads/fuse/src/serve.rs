@@ -4,6 +4,7 @@
 //! time of its own, and its end is not its clients' end. When its starter is gone, however that came about, its input
 //! ends, and it takes the mount away and goes.
 
+use crate::bare;
 use crate::core::Core;
 use crate::filesystem::Mounted;
 use crate::knobs::{Data, Knobs, Transport};
@@ -15,7 +16,7 @@ use rustix::fs::OFlags;
 use rustix::thread::{CpuSet, sched_setaffinity};
 use serde::{Deserialize, Serialize};
 use std::convert::Infallible;
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
@@ -66,7 +67,7 @@ pub fn serve() -> Result<Infallible> {
     }
     grow_table(errand.knobs.room)?;
     let core = Arc::new(Core::new(errand.knobs, &errand.dir)?);
-    let (session, rings) = match mounted(&errand, &core) {
+    let kernel = match mounted(&errand, &core) {
         Ok(mounted) => mounted,
         Err(error) => {
             unmount(&errand.mount);
@@ -85,10 +86,7 @@ pub fn serve() -> Result<Infallible> {
         std::process::exit(i32::from(obeyed.is_err()));
     })?;
     answer("mounted")?;
-    session.run().context("answering the kernel")?;
-    if let Some(rings) = rings {
-        rings.join();
-    }
+    kernel.answer(&core)?;
     // Whoever waits for the files finds all of them. The other thread ends the process, when it is dismissed.
     ended.send(()).context("nobody obeys any more")?;
     loop {
@@ -142,11 +140,34 @@ fn grow_table(room: u32) -> Result<()> {
     Ok(())
 }
 
-fn mounted(errand: &Errand, core: &Arc<Core>) -> Result<(Session<Mounted>, Option<Rings>)> {
+/// A kernel that has agreed on how it asks.
+enum Kernel {
+    Device(Session<Mounted>),
+    Rings(Session<Mounted>, Rings),
+    Bare(File),
+}
+
+impl Kernel {
+    /// Answers it until the mount is gone.
+    fn answer(self, core: &Core) -> Result<()> {
+        let (session, rings) = match self {
+            Kernel::Bare(device) => return bare::serve(core, &device),
+            Kernel::Device(session) => (session, None),
+            Kernel::Rings(session, rings) => (session, Some(rings)),
+        };
+        session.run().context("answering the kernel")?;
+        if let Some(rings) = rings {
+            rings.join();
+        }
+        Ok(())
+    }
+}
+
+fn mounted(errand: &Errand, core: &Arc<Core>) -> Result<Kernel> {
     let knobs = &errand.knobs;
     let mut options = OpenOptions::new();
     options.read(true).write(true);
-    if knobs.spins {
+    if knobs.spins || knobs.yields {
         options.custom_flags(OFlags::NONBLOCK.bits().cast_signed());
     }
     let device = options.open("/dev/fuse").context("opening /dev/fuse")?;
@@ -160,20 +181,24 @@ fn mounted(errand: &Errand, core: &Arc<Core>) -> Result<(Session<Mounted>, Optio
     let mut config = Config::default();
     config.n_threads = Some(knobs.threads);
     config.clone_fd = knobs.clone_fd;
-    let lent = device.try_clone().context("lending the device to the rings")?;
+    let lent = device.try_clone().context("lending the device")?;
     let session = Session::from_fd(Mounted::new(Arc::clone(core)), OwnedFd::from(device), SessionACL::All, config);
     let named = if knobs.data == Data::Passthrough { ": passthrough needs Linux 6.9 and root" } else { "" };
     let session = session.with_context(|| format!("agreeing with the kernel{named}"))?;
-    let rings = (knobs.transport == Transport::Rings).then(|| {
-        let point = errand.mount.clone();
-        Rings::start(core, &lent, move |error| {
-            complain(error);
-            unmount(&point);
-            std::process::exit(1);
-        })
-    });
-    let rings = rings.transpose()?;
-    Ok((session, rings))
+    Ok(match knobs.transport {
+        Transport::Device => Kernel::Device(session),
+        // Agreeing is all that the session was for.
+        Transport::Bare => Kernel::Bare(lent),
+        Transport::Rings => {
+            let point = errand.mount.clone();
+            let rings = Rings::start(core, &lent, move |error| {
+                complain(error);
+                unmount(&point);
+                std::process::exit(1);
+            })?;
+            Kernel::Rings(session, rings)
+        }
+    })
 }
 
 /// Takes the mount away, whoever still uses it. It may be gone already.

@@ -1,9 +1,10 @@
 //! A server from its starter's side: a process that serves one mount, and is gone when this is dropped.
 
+use crate::connection::Connection;
 use crate::knobs::{Knobs, Transport};
 use crate::serve::{ANSWER, Errand, Order, unmount};
 use crate::watch::Told;
-use crate::{rings, settings};
+use crate::{bare, rings, settings};
 use anyhow::{Context, Result, bail};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::CloneFlags;
@@ -13,6 +14,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::OnceLock;
+use std::time::Duration;
 use technique::Absent;
 
 /// The words of the command that serves, where it is not this program with the word `serve-fuse`: a test's.
@@ -26,15 +28,26 @@ pub struct Server {
     answers: BufReader<ChildStdout>,
     mount: PathBuf,
     mounted: bool,
+    /// What is cut where it does not end by itself.
+    connection: Option<Connection>,
 }
+
+/// How long it may take to end: what it still has to store, it stores first.
+const LOOKS: u32 = 4000;
+const PAUSE: Duration = Duration::from_millis(5);
 
 impl Server {
     /// Starts a server that mounts at `mount`, keeps what it keeps in `dir`, and stays on that processor. Both
     /// directories must be empty.
     pub fn start(knobs: &Knobs, mount: &Path, dir: &Path, processor: Option<usize>) -> Result<Server> {
         possible()?;
-        if knobs.transport == Transport::Rings {
-            rings::possible(knobs)?;
+        match knobs.transport {
+            Transport::Device if knobs.yields => {
+                bail!("who gives the processor away answers by hand: transport `Bare`")
+            }
+            Transport::Device => {}
+            Transport::Bare => bare::possible(knobs)?,
+            Transport::Rings => rings::possible(knobs)?,
         }
         hide_mounts()?;
         let own = || -> Result<Vec<OsString>> {
@@ -49,10 +62,11 @@ impl Server {
             .context("starting the server")?;
         let orders = child.stdin.take();
         let answers = BufReader::new(child.stdout.take().context("its output is a pipe")?);
-        let mut server = Server { child, orders, answers, mount: mount.to_owned(), mounted: true };
+        let mut server = Server { child, orders, answers, mount: mount.to_owned(), mounted: true, connection: None };
         let errand = Errand { knobs: *knobs, mount: mount.to_owned(), dir: dir.to_owned(), processor };
         server.say(&serde_json::to_string(&errand)?)?;
         server.hear().context("the server did not mount")?;
+        server.connection = Some(Connection::of(mount)?);
         settings::set(knobs, mount)?;
         Ok(server)
     }
@@ -121,15 +135,44 @@ impl Server {
     }
 }
 
+impl Server {
+    /// Whether it ends by itself, in time.
+    fn ends(&mut self) -> bool {
+        for _ in 0..LOOKS {
+            if !matches!(self.child.try_wait(), Ok(None)) {
+                return true;
+            }
+            if stands_still(self.id()) {
+                return false;
+            }
+            std::thread::sleep(PAUSE);
+        }
+        false
+    }
+}
+
+/// Whether a process was stopped, by its line in `/proc`: its name may hold anything, and ends at the last bracket.
+fn stands_still(process: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_some_and(|(_, fields)| fields.starts_with(['T', 't']))
+}
+
 impl Drop for Server {
     fn drop(&mut self) {
-        if self.mounted {
-            unmount(&self.mount);
-        }
+        // Another thread takes the mount away: what the server does not take keeps it waiting, and nothing ends that
+        // but the server's own end.
+        let mount = self.mounted.then(|| self.mount.clone());
+        let taken = mount.map(|mount| std::thread::spawn(move || unmount(&mount)));
         // The end of its orders is its dismissal.
         self.orders = None;
-        // It may be dead already.
+        if !self.ends() {
+            // It has gone wrong, or somebody has stopped it: whoever waits for it is let go.
+            let _ = self.connection.map(Connection::cut);
+            let _ = self.child.kill();
+        }
+        // It may be dead already, and then there is nothing to hear.
         let _ = self.child.wait();
+        let _ = taken.map(std::thread::JoinHandle::join);
     }
 }
 
@@ -149,12 +192,18 @@ pub(crate) fn may_mount() -> Result<()> {
     hide_mounts()
 }
 
+thread_local! {
+    static HIDDEN: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether what this thread mounts is hidden.
+pub(crate) fn hidden() -> bool {
+    HIDDEN.get()
+}
+
 /// From now on what this thread and its heirs mount, only they see; it is gone when they are, however they end.
 pub(crate) fn hide_mounts() -> Result<()> {
-    thread_local! {
-        static HIDDEN: Cell<bool> = const { Cell::new(false) };
-    }
-    if HIDDEN.get() {
+    if hidden() {
         return Ok(());
     }
     let refused =

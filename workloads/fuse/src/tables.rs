@@ -41,6 +41,9 @@ const DIRECT: Knobs = Knobs { data: Data::Direct, ..LEAN };
 const ONE_FILE: Knobs = Knobs { data: Data::Writeback, ..LEAN };
 const RINGS: Knobs = Knobs { transport: Transport::Rings, ..LEAST };
 const FOLLOWS: Knobs = Knobs { follows: true, ..LEAST };
+const PAGES: Knobs = Knobs { store: Held::Pages, ..LEAST };
+const BARE: Knobs = Knobs { transport: Transport::Bare, ..PAGES };
+const YIELDS: Knobs = Knobs { yields: true, ..BARE };
 /// Room for every descriptor that the largest fixture needs.
 const ROOM: u32 = 16_000;
 
@@ -55,6 +58,10 @@ pub static CREATE: Workload = Workload {
         variant("no-flush", &const { create(NO_FLUSH) }, "nor waited for at each close"),
         variant("lean", &const { create(LEAN) }, "nor asked for the directory's attributes"),
         variant("least", &const { create(LEAST) }, "nor told of opens: three requests a file"),
+        variant("least-pages", &const { create(PAGES) }, "and its memory comes two MiB at a time"),
+        variant("bare", &const { create(BARE) }, "and the device is read and answered by hand: one call each way"),
+        variant("bare-yields", &const { create(YIELDS) }, "and the processor is given away before the server sleeps"),
+        variant("bare-free", &const { at(Place::Free, create(YIELDS)) }, "bare-yields, where the scheduler puts them"),
         variant("least-other", &const { at(Place::Other, create(LEAST)) }, "least, server on another processor"),
         variant("least-free", &const { at(Place::Free, create(LEAST)) }, "least, where the scheduler puts them"),
         variant("plain-other", &const { at(Place::Other, create(PLAIN)) }, "plain, server on another processor"),
@@ -339,6 +346,12 @@ pub static TRIP: Workload = Workload {
     fixtures: &["create-4k-few", "tiny"],
     variants: &[
         variant("same", &const { served(TRIPS, LEAST) }, "server and client on one processor"),
+        variant("bare", &const { served(TRIPS, BARE) }, "same, the device read and answered by hand"),
+        variant(
+            "bare-yields",
+            &const { served(TRIPS, YIELDS) },
+            "and the processor given away before the server sleeps",
+        ),
         variant("other", &const { at(Place::Other, served(TRIPS, LEAST)) }, "on two"),
         variant("free", &const { at(Place::Free, served(TRIPS, LEAST)) }, "where the scheduler puts them"),
         variant(

@@ -1,7 +1,7 @@
 //! The plainest store: a vector for each file.
 
+use crate::numbered::Numbered;
 use blocks::{Ino, Store};
-use std::collections::HashMap;
 use std::io::Result;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use technique::Lap;
@@ -9,7 +9,7 @@ use technique::phase::{ACQUIRE, COPY, WAIT};
 
 /// A vector for each file.
 #[derive(Default)]
-pub(crate) struct Vectors(Mutex<HashMap<Ino, Arc<Mutex<Vec<u8>>>>>);
+pub(crate) struct Vectors(Mutex<Numbered<Arc<Mutex<Vec<u8>>>>>);
 
 impl Vectors {
     fn file(&self, ino: Ino) -> Arc<Mutex<Vec<u8>>> {

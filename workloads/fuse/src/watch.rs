@@ -106,6 +106,8 @@ impl Laps {
 
 thread_local! {
     static OWN: RefCell<Option<Arc<Mutex<Laps>>>> = const { RefCell::new(None) };
+    /// Whose marks do nothing, for while nobody looks.
+    static IDLE: RefCell<Lap> = RefCell::new(Lap::start(false));
 }
 
 impl Watch {
@@ -113,6 +115,9 @@ impl Watch {
     /// client, which may take the processor at once, and that time is not the server's.
     pub(crate) fn turn<R>(&self, request: Request, work: impl FnOnce(&mut Lap) -> R) -> R {
         self.counts[request as usize].fetch_add(1, Ordering::Relaxed);
+        if !self.looking.load(Ordering::Relaxed) {
+            return IDLE.with_borrow_mut(work);
+        }
         OWN.with_borrow_mut(|own| {
             let own = own.get_or_insert_with(|| {
                 let laps = Arc::new(Mutex::new(Laps::new(false)));
@@ -120,9 +125,8 @@ impl Watch {
                 laps
             });
             let mut laps = lock(own);
-            let looking = self.looking.load(Ordering::Relaxed);
-            if laps.looking != looking {
-                *laps = Laps::new(looking);
+            if !laps.looking {
+                *laps = Laps::new(true);
             }
             let group = TABLE[request as usize].1;
             let at = GROUPS.iter().position(|(one, _)| *one == group).unwrap_or(GROUPS.len());
@@ -136,6 +140,10 @@ impl Watch {
 
     /// From now on time is looked at.
     pub(crate) fn look(&self) {
+        // What came after the last answer to `tell` is nobody's.
+        for thread in lock(&self.threads).iter() {
+            *lock(thread) = Laps::new(false);
+        }
         self.looking.store(true, Ordering::Relaxed);
     }
 
@@ -147,6 +155,7 @@ impl Watch {
 
     /// All that was seen; nobody looks any more.
     pub(crate) fn tell(&self) -> Told {
+        self.looking.store(false, Ordering::Relaxed);
         let mut told = Told { requests: self.requests(), processor_ns: processor_ns(), phases: BTreeMap::new() };
         for thread in lock(&self.threads).iter() {
             let mut laps = lock(thread);
@@ -159,8 +168,6 @@ impl Watch {
                 }
             }
         }
-        // Last: a thread that saw it earlier would throw away what it has.
-        self.looking.store(false, Ordering::Relaxed);
         told
     }
 }

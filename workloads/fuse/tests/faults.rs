@@ -4,8 +4,9 @@
 
 mod common;
 
-use common::{Mount, close, mounts};
+use common::{Mount, close, mounts, stop};
 use fuse::{Data, Held, Knobs, LEAN, LEAST, PLAIN, Transport};
+use rustix::fs::{Mode, OFlags};
 use std::fs::{File, OpenOptions};
 use std::io::{Error, Write};
 use std::os::unix::fs::MetadataExt;
@@ -167,12 +168,17 @@ fn the_death_of_a_server_is_told_at_fsync_and_close_to_who_writes_back() {
     let _switched = common::rings();
     for knobs in [WRITEBACK, Knobs { data: Data::Writeback, ..RINGS }] {
         let Some(mut mount) = Mount::new(&knobs) else { continue };
-        let open = |name: &str| {
-            let mut file = File::create(mount.at(name)).unwrap();
-            assert_eq!(write_until_it_fails(&mut file), (PIECES, None));
-            file
-        };
-        let (synced, closed) = (open("synced"), open("closed"));
+        let (mut synced, mut closed) =
+            (File::create(mount.at("synced")).unwrap(), File::create(mount.at("closed")).unwrap());
+        // The first write teaches the kernel what it need not ask. Of the others nothing is stored meanwhile.
+        for file in [&mut synced, &mut closed] {
+            file.write_all(&PIECE).unwrap();
+            file.sync_all().unwrap();
+        }
+        stop(mount.server.id());
+        for file in [&mut synced, &mut closed] {
+            assert_eq!(write_until_it_fails(file), (PIECES, None));
+        }
         mount.server.kill().unwrap();
         for told in [errno(synced.sync_all()), close(closed)] {
             assert!([EIO, ECONNABORTED, ENOTCONN, ECANCELED].contains(&told.unwrap()), "{told:?}");
@@ -245,8 +251,7 @@ fn an_aborted_connection_is_told_at_once() {
 #[test]
 fn who_waits_for_a_server_that_stands_still_can_be_killed() {
     let Some(mount) = Mount::new(&LEAST) else { return };
-    let signal = |name| nix::sys::signal::kill(nix::unistd::Pid::from_raw(mount.server.id().cast_signed()), name);
-    signal(nix::sys::signal::Signal::SIGSTOP).unwrap();
+    stop(mount.server.id());
     let mut client = Command::new("sh")
         .args(["-c", "echo waits > \"$0\""])
         .arg(mount.at("file"))
@@ -260,10 +265,43 @@ fn who_waits_for_a_server_that_stands_still_can_be_killed() {
         std::thread::sleep(Duration::from_millis(20));
         client.try_wait().unwrap().is_some()
     });
-    signal(nix::sys::signal::Signal::SIGCONT).unwrap();
+    let process = nix::unistd::Pid::from_raw(mount.server.id().cast_signed());
+    nix::sys::signal::kill(process, nix::sys::signal::Signal::SIGCONT).unwrap();
     assert!(ended, "a client must be killable while its server stands still");
     // And afterwards it serves on.
     std::fs::write(mount.at("after"), "x").unwrap();
+}
+
+/// Who lets go of a server that stands still is not held by it, nor is who waits for it: both are told, in time.
+#[test]
+fn a_server_that_stands_still_is_let_go_with_all_who_wait_for_it() {
+    let _switched = common::rings();
+    let bare = Knobs { transport: Transport::Bare, ..LEAN };
+    for knobs in [LEAN, WRITEBACK, bare, RINGS, Knobs { data: Data::Writeback, ..RINGS }] {
+        let Some(mount) = Mount::new(&knobs) else { continue };
+        let mut file = File::create(mount.at("file")).unwrap();
+        file.write_all(&PIECE).unwrap();
+        let (server, root) = (mount.server.id(), File::open(mount.at("")).unwrap());
+        stop(server);
+        let (answered, answer) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            let flags = OFlags::CREATE | OFlags::WRONLY;
+            let _ = answered.send(rustix::fs::openat(&root, "another", flags, Mode::from(0o600)).map(drop));
+        });
+        assert!(answer.recv_timeout(Duration::from_millis(100)).is_err(), "it waits");
+        let (done, told) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            drop(mount);
+            // Who does not wait any more has been told already.
+            let _ = done.send(mounts());
+        });
+        let left = told.recv_timeout(Duration::from_secs(20)).expect("who lets go of it hangs");
+        assert!(left.is_empty(), "{left:?}");
+        let answer = answer.recv_timeout(Duration::from_secs(20)).expect("who waits for it hangs");
+        assert!(answer.is_err(), "what nobody has stored has not succeeded");
+        assert!(!Path::new(&format!("/proc/{server}")).exists(), "it is gone");
+        assert!(file.sync_all().is_err(), "and who has a file open is told");
+    }
 }
 
 /// A mount that somebody uses is not taken away; one that is taken away with dirty pages has stored them.

@@ -15,6 +15,7 @@ fn serve_when_asked() {
 }
 
 const RINGS: Knobs = Knobs { transport: Transport::Rings, ..LEAN };
+const BARE: Knobs = Knobs { transport: Transport::Bare, ..LEAN };
 
 /// Every way that bytes go, with its tricks.
 fn ways() -> Vec<(&'static str, Knobs)> {
@@ -32,6 +33,11 @@ fn ways() -> Vec<(&'static str, Knobs)> {
         ("threads", Knobs { threads: 3, clone_fd: true, ..LEAST }),
         ("blocks", Knobs { store: Held::Blocks(blocks::ZLIB), ..PLAIN }),
         ("short-term", Knobs { store: Held::Blocks(blocks::SHORT_TERM), ..PLAIN }),
+        ("pages", Knobs { store: Held::Pages, ..LEAST }),
+        ("bare", Knobs { store: Held::Pages, ..BARE }),
+        ("bare-plain", Knobs { transport: Transport::Bare, ..PLAIN }),
+        ("bare-yields-writeback", Knobs { data: Data::Writeback, yields: true, ..BARE }),
+        ("bare-killpriv-files", Knobs { privileges: Privileges::Dropped, store: Held::Files, ..BARE }),
         ("rings", RINGS),
         ("rings-least", Knobs { opens: false, ..RINGS }),
         ("rings-writeback", Knobs { data: Data::Writeback, ..RINGS }),
@@ -113,6 +119,27 @@ fn truncating_takes_away_and_lengthening_adds_zeros() {
         assert!(bytes[..5000].iter().all(|byte| *byte == 7) && bytes[5000..].iter().all(|byte| *byte == 0), "{name}");
         std::fs::write(&place, "short").unwrap();
         assert_eq!(std::fs::read(&place).unwrap(), b"short", "{name}");
+    });
+}
+
+#[test]
+fn a_hole_reads_as_zeros_and_room_that_is_made_lengthens() {
+    use rustix::fs::{FallocateFlags as Flags, fallocate};
+    on_every_mount(|name, _, mount| {
+        let place = mount.at("file");
+        std::fs::write(&place, [7; 9000]).unwrap();
+        let file = OpenOptions::new().read(true).write(true).open(&place).unwrap();
+        fallocate(&file, Flags::PUNCH_HOLE | Flags::KEEP_SIZE, 100, 5000).unwrap();
+        fallocate(&file, Flags::PUNCH_HOLE | Flags::KEEP_SIZE, 8999, 5000).unwrap();
+        fallocate(&file, Flags::KEEP_SIZE, 9000, 5000).unwrap();
+        assert_eq!(file.metadata().unwrap().len(), 9000, "{name}");
+        fallocate(&file, Flags::empty(), 9000, 10).unwrap();
+        let mut wanted = vec![7; 9010];
+        wanted[100..5100].fill(0);
+        wanted[8999..].fill(0);
+        assert!(std::fs::read(&place).unwrap() == wanted, "{name}");
+        let told = fallocate(&file, Flags::COLLAPSE_RANGE, 0, 4096).unwrap_err();
+        assert_eq!(told, rustix::io::Errno::OPNOTSUPP, "{name}");
     });
 }
 

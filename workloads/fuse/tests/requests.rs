@@ -48,7 +48,7 @@ fn per_file(asked: &BTreeMap<String, u64>) -> Vec<(&str, u64)> {
 #[test]
 fn each_trick_spares_its_request() {
     let files = Knobs { store: Held::Files, ..LEAN };
-    let rows: [(&str, Knobs, Asked); 8] = [
+    let rows: [(&str, Knobs, Asked); 9] = [
         ("plain", PLAIN, &[("create", 1), ("flush", 1), ("getattr", 1), ("getxattr", 1), ("lookup", 1), ("write", 1)]),
         ("no-probe", NO_PROBE, &[("create", 1), ("flush", 1), ("getattr", 1), ("lookup", 1), ("write", 1)]),
         ("no-flush", NO_FLUSH, &[("create", 1), ("getattr", 1), ("lookup", 1), ("write", 1)]),
@@ -62,6 +62,7 @@ fn each_trick_spares_its_request() {
         ("least", LEAST, &[("lookup", 1), ("mknod", 1), ("write", 1)]),
         ("passthrough", Knobs { data: Data::Passthrough, ..files }, &[("create", 1), ("lookup", 1)]),
         ("rings", Knobs { transport: Transport::Rings, ..LEAST }, &[("lookup", 1), ("mknod", 1), ("write", 1)]),
+        ("bare", Knobs { transport: Transport::Bare, ..LEAST }, &[("lookup", 1), ("mknod", 1), ("write", 1)]),
     ];
     let _switched = common::rings();
     for (name, knobs, wanted) in rows {
@@ -166,6 +167,7 @@ fn the_server_counts_as_the_kernel_does() {
         ("writeback", Knobs { data: Data::Writeback, ..LEAN }),
         ("passthrough", Knobs { data: Data::Passthrough, ..files }),
         ("rings", Knobs { transport: Transport::Rings, ..LEAST }),
+        ("bare", Knobs { transport: Transport::Bare, yields: true, ..PLAIN }),
     ] {
         let Some(mut mount) = Mount::new(&knobs) else { continue };
         teach(&mount.at(""));

@@ -2,6 +2,7 @@
 //! place is given to the kernel and comes back with a request.
 #![allow(unsafe_code, reason = "the kernel reads and writes memory that must stay where it is while a place is lent")]
 
+use crate::answer::Answered;
 use io_uring::squeue::Entry128;
 use io_uring::types::Fd;
 use io_uring::{IoUring, cqueue, opcode};
@@ -9,9 +10,6 @@ use rustix::io::Errno;
 use std::io::{Error, Result};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::ptr::NonNull;
-
-/// What the kernel puts in one page.
-pub(crate) const PAGE: usize = 4096;
 
 // include/uapi/linux/fuse.h: enum fuse_uring_cmd.
 const REGISTER: u32 = 1;
@@ -60,9 +58,6 @@ pub(crate) struct Asked {
     /// How much lies in the payload.
     pub(crate) payload_len: usize,
 }
-
-/// How a request was answered: how much of the payload is the answer, or the errno.
-pub(crate) type Answered = std::result::Result<usize, i32>;
 
 /// The ring of one processor.
 pub(crate) struct Queue {

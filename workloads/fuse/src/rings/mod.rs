@@ -4,17 +4,18 @@
 //! answered on it, wherever the scheduler puts him. What the kernel wants forgotten or interrupted still comes by the
 //! device, and [`Mounted`](crate::filesystem::Mounted) hears of it as before; both answer from the same [`Core`].
 
-mod answer;
 mod kernel;
 mod switch;
-mod wire;
 
 pub use switch::{Switched, left_on, switch_back, switch_on};
 
+use crate::answer::{Answered, Request};
 use crate::core::Core;
 use crate::knobs::{Data, Knobs};
+use crate::wire::{opcode, room};
 use anyhow::{Context, Result, anyhow, bail};
-use kernel::Queue;
+use fuser::Errno;
+use kernel::{Asked, Queue};
 use rustix::thread::{CpuSet, sched_setaffinity};
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
@@ -27,8 +28,6 @@ use technique::Absent;
 pub const SWITCH: &str = "/sys/module/fuse/parameters/enable_uring";
 /// How many requests of one processor may be under way.
 const DEPTH: usize = 4;
-/// The least room for what comes with a request: the kernel wants as much as it reads ahead, whatever a write may be.
-const LEAST_ROOM: usize = 1 << 20;
 
 /// Whether rings can be had here, for these knobs.
 pub(crate) fn possible(knobs: &Knobs) -> Result<()> {
@@ -65,7 +64,7 @@ impl Rings {
         device: &File,
         fail: impl Fn(&anyhow::Error) + Clone + Send + 'static,
     ) -> Result<Rings> {
-        let room = LEAST_ROOM.max(core.knobs.max_write as usize) + kernel::PAGE;
+        let room = room(&core.knobs);
         let mut threads = Vec::new();
         for id in 0..processors()? {
             let (core, fail) = (Arc::clone(core), fail.clone());
@@ -96,7 +95,28 @@ fn serve(core: &Core, device: OwnedFd, id: u16, room: usize) -> Result<()> {
     // A processor that is asleep or not ours has a ring all the same, and nobody asks there.
     let _ = sched_setaffinity(None, &own);
     let mut queue = Queue::new(device, id, DEPTH, room).context("making it")?;
-    Ok(queue.serve(|asked, payload| answer::answer(core, asked, payload))?)
+    Ok(queue.serve(|asked, payload| answer(core, asked, payload))?)
+}
+
+/// Answers a request in the place that it came in: its payload becomes the answer's.
+fn answer(core: &Core, asked: &Asked, payload: &mut [u8]) -> Answered {
+    let request = Request::new(&asked.header, &asked.argument);
+    let told = payload.get(..asked.payload_len).ok_or(Errno::EINVAL.code())?;
+    match request.opcode {
+        opcode::READ | opcode::READDIR => request.answer(core, &[], payload),
+        // Too much to put aside, and its answer is short.
+        opcode::WRITE => {
+            let mut short = [0; 8];
+            let len = request.answer(core, told, &mut short)?;
+            payload[..len].copy_from_slice(&short[..len]);
+            Ok(len)
+        }
+        // Names stand where the answer will.
+        _ => {
+            let told = told.to_vec();
+            request.answer(core, &told, payload)
+        }
+    }
 }
 
 /// How many processors there can ever be: the kernel waits for a ring of each.

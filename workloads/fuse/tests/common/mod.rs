@@ -140,6 +140,22 @@ pub fn rings() -> Option<fuse::Switched> {
     if allowed { there("fuse-rings", fuse::switch_on()) } else { None }
 }
 
+/// Stops a server: from now on none of its threads does anything.
+pub fn stop(server: u32) {
+    let process = nix::unistd::Pid::from_raw(server.cast_signed());
+    nix::sys::signal::kill(process, nix::sys::signal::Signal::SIGSTOP).unwrap();
+    let stands = |task: std::io::Result<std::fs::DirEntry>| {
+        let stat = std::fs::read_to_string(task.unwrap().path().join("stat")).unwrap();
+        stat.rsplit(") ").next().unwrap().starts_with('T')
+    };
+    let tasks = format!("/proc/{server}/task");
+    let all = || std::fs::read_dir(&tasks).unwrap().all(stands);
+    assert!((0..500).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+        all()
+    }));
+}
+
 /// What close answers.
 pub fn close(file: std::fs::File) -> Option<i32> {
     nix::unistd::close(file).err().map(|errno| errno as i32)

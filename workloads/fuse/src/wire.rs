@@ -1,11 +1,13 @@
 //! What requests and answers look like in memory (include/uapi/linux/fuse.h).
 
+use crate::knobs::Knobs;
 use fuser::{Errno, FileAttr, FileType};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// What the kernel calls its requests.
 pub(crate) mod opcode {
     pub(crate) const LOOKUP: u32 = 1;
+    pub(crate) const FORGET: u32 = 2;
     pub(crate) const GETATTR: u32 = 3;
     pub(crate) const SETATTR: u32 = 4;
     pub(crate) const READLINK: u32 = 5;
@@ -33,9 +35,45 @@ pub(crate) mod opcode {
     pub(crate) const FSYNCDIR: u32 = 30;
     pub(crate) const ACCESS: u32 = 34;
     pub(crate) const CREATE: u32 = 35;
+    pub(crate) const DESTROY: u32 = 38;
+    pub(crate) const BATCH_FORGET: u32 = 42;
     pub(crate) const FALLOCATE: u32 = 43;
     pub(crate) const RENAME2: u32 = 45;
     pub(crate) const LSEEK: u32 = 46;
+}
+
+/// How long a request's header is, `struct fuse_in_header`, and an answer's, `struct fuse_out_header`.
+pub(crate) const HEADER: usize = 40;
+pub(crate) const OUT: usize = 16;
+/// The least room for what comes with a request: the kernel wants as much as it reads ahead, whatever a write may be.
+const LEAST_ROOM: usize = 1 << 20;
+const PAGE: usize = 4096;
+
+/// Room for every request and every answer.
+pub(crate) fn room(knobs: &Knobs) -> usize {
+    LEAST_ROOM.max(knobs.max_write as usize) + PAGE
+}
+
+/// How long the numbers are that a request begins with: what a ring keeps apart, and what the device sends in one
+/// piece with names and bytes.
+pub(crate) fn first_argument(opcode: u32) -> usize {
+    match opcode {
+        opcode::SETATTR => 88,
+        opcode::READ | opcode::WRITE | opcode::READDIR => 40,
+        opcode::FALLOCATE => 32,
+        opcode::RELEASE | opcode::RELEASEDIR | opcode::FLUSH | opcode::LSEEK => 24,
+        opcode::GETATTR | opcode::MKNOD | opcode::FSYNC | opcode::FSYNCDIR | opcode::CREATE | opcode::RENAME2 => 16,
+        opcode::MKDIR
+        | opcode::RENAME
+        | opcode::LINK
+        | opcode::OPEN
+        | opcode::OPENDIR
+        | opcode::SETXATTR
+        | opcode::GETXATTR
+        | opcode::LISTXATTR
+        | opcode::ACCESS => 8,
+        _ => 0,
+    }
 }
 
 /// Numbers read one after the other. What is not there is zero: older kernels send less.

@@ -1,11 +1,10 @@
-//! Each request that comes by a ring, answered from the core in the place that it came in.
+//! Each request of a transport of our own, answered from the core.
 
-use super::kernel::{Answered, Asked};
-use super::wire::{Answer, Numbers, name, opcode as op, time};
 use crate::core::{Core, errno};
 use crate::knobs::Data;
 use crate::nodes::{Change, New};
 use crate::watch::Request as Kind;
+use crate::wire::{Answer, Numbers, name, opcode as op, time};
 use fuser::{Errno, FileType, FopenFlags, RenameFlags, TimeOrNow};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -13,28 +12,34 @@ use std::time::Duration;
 use technique::Lap;
 use technique::phase::{ACQUIRE, CLOSE, COPY, RECORD, TIMES};
 
-/// What every request says of itself.
-struct Request<'a> {
-    opcode: u32,
+/// How a request was answered: how many bytes the answer has, or the errno.
+pub(crate) type Answered = std::result::Result<usize, i32>;
+
+/// What every request says of itself, and the numbers that it begins with.
+pub(crate) struct Request<'a> {
+    pub(crate) opcode: u32,
     node: u64,
     /// Who asks.
     owner: (u32, u32),
     argument: Numbers<'a>,
-    payload_len: usize,
 }
 
-/// Answers a request. Its payload becomes the answer's.
-pub(super) fn answer(core: &Core, asked: &Asked, payload: &mut [u8]) -> Answered {
-    let mut header = Numbers(&asked.header);
-    let _len = header.u32();
-    let opcode = header.u32();
-    let _unique = header.u64();
-    let node = header.u64();
-    let owner = (header.u32(), header.u32());
-    let argument = Numbers(&asked.argument);
-    let request = Request { opcode, node, owner, argument, payload_len: asked.payload_len };
-    let Some(kind) = kind(opcode) else { return Err(Errno::ENOSYS.code()) };
-    core.watch.turn(kind, |lap| request.answer(core, payload, lap)).map_err(Errno::code)
+impl<'a> Request<'a> {
+    /// By its header and its numbers, as they lie in memory.
+    pub(crate) fn new(header: &'a [u8], argument: &'a [u8]) -> Request<'a> {
+        let mut header = Numbers(header);
+        let _len = header.u32();
+        let opcode = header.u32();
+        let _unique = header.u64();
+        let node = header.u64();
+        Request { opcode, node, owner: (header.u32(), header.u32()), argument: Numbers(argument) }
+    }
+
+    /// Answers it, counted and timed. Names and bytes that came with it are `told`; the answer is put into `room`.
+    pub(crate) fn answer(self, core: &Core, told: &[u8], room: &mut [u8]) -> Answered {
+        let Some(kind) = kind(self.opcode) else { return Err(Errno::ENOSYS.code()) };
+        core.watch.turn(kind, |lap| self.put(core, told, room, lap)).map_err(Errno::code)
+    }
 }
 
 fn kind(opcode: u32) -> Option<Kind> {
@@ -75,26 +80,22 @@ fn kind(opcode: u32) -> Option<Kind> {
 }
 
 impl Request<'_> {
-    fn answer(mut self, core: &Core, payload: &mut [u8], lap: &mut Lap) -> Result<usize, Errno> {
+    fn put(mut self, core: &Core, told: &[u8], room: &mut [u8], lap: &mut Lap) -> Result<usize, Errno> {
         let lifetime = Duration::from_secs(u64::from(core.knobs.lifetime_s));
         match self.opcode {
-            op::READ => return self.read(core, payload, lap),
-            op::WRITE => return self.write(core, payload, lap),
-            op::READDIR => return Ok(self.list(core, payload)),
+            op::READ => return self.read(core, room, lap),
+            op::READDIR => return Ok(self.list(core, room)),
             _ => {}
         }
-        // Names stand where the answer will.
-        let told = payload.get(..self.payload_len).ok_or(Errno::EINVAL)?.to_vec();
-        let mut answer = Answer::new(payload);
+        let mut answer = Answer::new(room);
         match self.opcode {
             op::LOOKUP => {
-                let found = core.look_up(self.node, name(&told)?.0)?;
+                let found = core.look_up(self.node, name(told)?.0)?;
                 lap.mark(RECORD);
                 answer.entry(&found, lifetime);
             }
             op::GETATTR => {
-                let node = core.nodes.get(self.node)?;
-                let attr = core.attr(self.node, &node);
+                let attr = core.attr(self.node)?;
                 lap.mark(RECORD);
                 answer.attr(&attr, lifetime);
             }
@@ -107,7 +108,7 @@ impl Request<'_> {
                 fits(answer.bytes(target.as_os_str().as_bytes()))?;
             }
             op::SYMLINK | op::MKNOD | op::MKDIR => {
-                let (name, new) = self.wanted(&told)?;
+                let (name, new) = self.wanted(told)?;
                 let made = core.make(self.node, name, new, lap)?;
                 lap.mark(RECORD);
                 answer.entry(&made, lifetime);
@@ -116,14 +117,14 @@ impl Request<'_> {
                 if !core.knobs.opens {
                     return Err(Errno::ENOSYS);
                 }
-                let (name, new) = self.wanted(&told)?;
+                let (name, new) = self.wanted(told)?;
                 let made = core.make(self.node, name, new, lap)?;
                 lap.mark(RECORD);
                 answer.entry(&made, lifetime);
                 answer.open(flags(core).bits());
             }
             op::LINK => {
-                let linked = core.link(self.argument.u64(), self.node, name(&told)?.0)?;
+                let linked = core.link(self.argument.u64(), self.node, name(told)?.0)?;
                 answer.entry(&linked, lifetime);
             }
             op::OPEN | op::OPENDIR => {
@@ -133,18 +134,22 @@ impl Request<'_> {
                 let flags = if self.opcode == op::OPEN { flags(core) } else { FopenFlags::empty() };
                 answer.open(flags.bits());
             }
+            op::WRITE => {
+                let written = self.write(core, told, lap)?;
+                answer.u32(written).u32(0);
+            }
             op::STATFS => {
                 answer.u64(1 << 30).u64(1 << 29).u64(1 << 29).u64(0).u64(0).u32(4096).u32(255).u32(4096);
                 fits(answer.bytes(&[0; 28]))?;
             }
             op::GETXATTR | op::LISTXATTR => {
                 let found = match self.opcode {
-                    op::GETXATTR => core.label(self.node, name(&told)?.0),
+                    op::GETXATTR => core.label(self.node, name(told)?.0),
                     _ => core.list_labels(self.node),
                 };
                 label(&found?, self.argument.u32() as usize, &mut answer)?;
             }
-            _ => self.done(core, &told, lap)?,
+            _ => self.done(core, told, lap)?,
         }
         Ok(answer.len())
     }
@@ -179,7 +184,7 @@ impl Request<'_> {
             op::FALLOCATE => {
                 let _handle = self.argument.u64();
                 let (at, len, mode) = (self.argument.u64(), self.argument.u64(), self.argument.u32());
-                core.allocate(self.node, at, len, mode.cast_signed())
+                core.allocate(self.node, at, len, mode.cast_signed(), lap)
             }
             _ => Err(Errno::ENOSYS),
         }
@@ -232,33 +237,30 @@ impl Request<'_> {
         (change, has(3).then_some(size))
     }
 
-    fn read(&mut self, core: &Core, payload: &mut [u8], lap: &mut Lap) -> Result<usize, Errno> {
+    fn read(&mut self, core: &Core, room: &mut [u8], lap: &mut Lap) -> Result<usize, Errno> {
         let _handle = self.argument.u64();
         let (at, size) = (self.argument.u64(), self.argument.u32() as usize);
-        let room = payload.get_mut(..size).ok_or(Errno::EINVAL)?;
+        let room = room.get_mut(..size).ok_or(Errno::EINVAL)?;
         lap.mark(ACQUIRE);
         let read = core.store.read(self.node, at, room).map_err(errno);
         lap.mark(COPY);
         read
     }
 
-    fn write(&mut self, core: &Core, payload: &mut [u8], lap: &mut Lap) -> Result<usize, Errno> {
+    fn write(&mut self, core: &Core, told: &[u8], lap: &mut Lap) -> Result<u32, Errno> {
         const KILL_SUIDGID: u32 = 4;
         let _handle = self.argument.u64();
         let (at, size, flags) = (self.argument.u64(), self.argument.u32(), self.argument.u32());
-        let bytes = payload.get(..size as usize).filter(|bytes| bytes.len() <= self.payload_len);
-        let written = core.write(self.node, at, bytes.ok_or(Errno::EINVAL)?, flags & KILL_SUIDGID != 0, lap);
+        let bytes = told.get(..size as usize).ok_or(Errno::EINVAL)?;
+        let written = core.write(self.node, at, bytes, flags & KILL_SUIDGID != 0, lap);
         lap.mark(TIMES);
-        written?;
-        let mut answer = Answer::new(payload);
-        answer.u32(size).u32(0);
-        Ok(answer.len())
+        written.map(|()| size)
     }
 
-    fn list(&mut self, core: &Core, payload: &mut [u8]) -> usize {
+    fn list(&mut self, core: &Core, room: &mut [u8]) -> usize {
         let _handle = self.argument.u64();
         let (after, most) = (self.argument.u64(), self.argument.u32() as usize);
-        let mut answer = Answer::new(payload);
+        let mut answer = Answer::new(room);
         for (at, name, of, kind) in core.list(self.node, after) {
             if !answer.name(of, at, kind, &name, most) {
                 break;
