@@ -106,6 +106,7 @@ fn write(home: &Home, id: &str, cpu: &str) {
         mark_ns: 10.0,
         phases: Vec::new(),
         plan: vec![plan],
+        shard: None,
     };
     let mut lines = vec![Line::Run(Box::new(header))];
     for round in 0..6 {

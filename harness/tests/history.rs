@@ -59,6 +59,7 @@ fn write(home: &Home, at: u32, kernel: &str) {
         mark_ns: 10.0,
         phases: Vec::new(),
         plan: vec![plan()],
+        shard: None,
     };
     let mut lines = vec![Line::Run(Box::new(header))];
     lines.push(Line::Absent(Absent {

@@ -6,6 +6,7 @@ pub mod comparison;
 pub mod crossing;
 pub mod document;
 pub mod export;
+pub mod fleet;
 pub mod gate;
 pub mod history;
 pub mod lines;

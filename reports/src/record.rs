@@ -52,6 +52,23 @@ pub struct Header {
     pub phases: Vec<PhaseName>,
     /// What was to be measured.
     pub plan: Vec<Plan>,
+    /// Which part of a plan for many machines it is, where it is any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard: Option<Shard>,
+}
+
+/// Which part of a plan for many machines a run is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shard {
+    /// The digest of the plan.
+    pub plan: String,
+    /// Which shard, from 0 on.
+    pub number: u32,
+    /// Of how many.
+    pub of: u32,
+    /// The digest of the binary that ran, where it was not the plan's own, and that was allowed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub other_binary: Option<String>,
 }
 
 /// A phase by name.
@@ -411,7 +428,7 @@ pub fn read(path: &Path) -> Result<Run, Unreadable> {
     parse(path, &bytes)
 }
 
-fn parse(path: &Path, bytes: &[u8]) -> Result<Run, Unreadable> {
+pub(crate) fn parse(path: &Path, bytes: &[u8]) -> Result<Run, Unreadable> {
     let lines: Lines<Header> = Lines::of(path, bytes, "run", SCHEMA)?;
     let mut run = Run {
         header: lines.header.clone(),
@@ -491,6 +508,7 @@ pub(crate) mod tests {
                 ladder: variants.iter().map(|name| (*name).to_owned()).collect(),
                 floor: None,
             }],
+            shard: None,
         }
     }
 

@@ -1,7 +1,9 @@
-//! JSON schemas of what others read: `run.json` and `review.json`. They are made of the types themselves, and lie in
-//! `reports/schemas/` for whoever has no compiler; a test holds the one against the other.
+//! JSON schemas of what others read: `run.json`, `review.json`, plans and `machines.json`. They are made of the types
+//! themselves, and lie in `reports/schemas/` for whoever has no compiler; a test holds the one against the other.
 
 use crate::document::{self, Document};
+use crate::fleet::everywhere::{self, Everywhere};
+use crate::fleet::plan::{self, Plan};
 use crate::review::{self, Review};
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
@@ -9,7 +11,12 @@ use serde_json::Value;
 
 /// Every schema: the name of its file, and what is in it.
 pub fn all() -> Vec<(&'static str, Value)> {
-    vec![("run.schema.json", of::<Document>(document::SCHEMA)), ("review.schema.json", of::<Review>(review::SCHEMA))]
+    vec![
+        ("run.schema.json", of::<Document>(document::SCHEMA)),
+        ("review.schema.json", of::<Review>(review::SCHEMA)),
+        ("plan.schema.json", of::<Plan>(plan::SCHEMA)),
+        ("machines.schema.json", of::<Everywhere>(everywhere::SCHEMA)),
+    ]
 }
 
 /// The schema of documents that say to be of that version, as they are written.

@@ -82,6 +82,7 @@ fn run() -> Run {
             mark_ns: 10.0,
             phases: Vec::new(),
             plan: vec![plan()],
+            shard: None,
         },
         samples,
         absent: vec![Absent { plan: 0, variant: tar.into(), why: "no tar".into(), mend: "apt-get install tar".into() }],

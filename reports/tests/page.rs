@@ -166,7 +166,7 @@ fn names_are_shown_as_text_in_every_output() {
     }
     let entry = index::Entry { review: &review, page: "a.html", beside: &[] };
     let overview = review::overview(std::slice::from_ref(&review), &review.claims, &claims::load_all().unwrap());
-    let page = index::index(&[entry], &overview, None, &[], "assay report");
+    let page = index::index(&[entry], &overview, None, None, &[], "assay report");
     assert!(!page.contains("<script>alert"));
 }
 

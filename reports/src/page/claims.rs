@@ -39,7 +39,7 @@ fn answer(review: &Review, judged: &[&Judged]) -> Markup {
     }
 }
 
-fn tone(verdict: ClaimVerdict) -> Tone {
+pub(super) fn tone(verdict: ClaimVerdict) -> Tone {
     match verdict {
         ClaimVerdict::Held => Tone::Good,
         ClaimVerdict::Exceeded => Tone::Up,

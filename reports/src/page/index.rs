@@ -19,12 +19,12 @@ pub struct Entry<'a> {
     pub beside: &'a [(String, String)],
 }
 
-/// The page of the runs before, and what it says in a line.
+/// The page of the runs before, or that of several machines, and what it says in a line.
 #[derive(Clone, Copy, Debug)]
 pub struct Before<'a> {
     /// Its path, from here.
     pub page: &'a str,
-    /// How many rows moved.
+    /// How many rows moved, or hold everywhere.
     pub sentence: &'a str,
 }
 
@@ -33,6 +33,7 @@ pub fn index(
     entries: &[Entry],
     overview: &Overview,
     before: Option<Before>,
+    machines: Option<Before>,
     files: &[RawFile],
     command: &str,
 ) -> String {
@@ -53,6 +54,7 @@ pub fn index(
         (question("workloads", "What holds: how fast is each job and part now?", &html! { "Each row is a page of its own. Ratios are paired by round, against the baseline of that workload." }, &html! {
             (workloads(entries))
             @if let Some(before) = before { p class="before" { a href=(before.page) { "Run after run" } ": " (before.sentence) "." } }
+            @if let Some(machines) = machines { p class="before" { a href=(machines.page) { "Machine beside machine" } ": " (machines.sentence) "." } }
         }))
         (question("claims", "What do the documents claim that does not hold?", &html! { (overview.claims.value) ": " (overview.claims.line) "." }, &claims(entries, overview)))
         (question("next", "Where to look next?", &html! { "What makes numbers hard to believe, then the highest ceilings, then what more rounds would decide." }, &next(entries, overview)))

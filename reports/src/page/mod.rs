@@ -14,9 +14,11 @@
 //! | `answer` to `data` | the sections, in their order |
 //! | [`index`], [`slides`], [`summary`] | the page over all pages, pictures for slides, text for a pull request |
 //! | [`history`] | run after run: what moved, when, and by how much |
+//! | [`machines`] | machine beside machine: what holds everywhere, what only somewhere |
 
 pub mod history;
 pub mod index;
+pub mod machines;
 pub mod scale;
 pub mod slides;
 pub mod summary;

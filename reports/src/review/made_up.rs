@@ -202,6 +202,7 @@ impl Made {
                 ladder: self.ladder.clone(),
                 floor: self.floor.clone(),
             }],
+            shard: None,
         }
     }
 }

@@ -221,6 +221,7 @@ fn header(rows: &[Row], ladder: &[&str]) -> Header {
             ladder: ladder.iter().map(|name| (*name).to_owned()).collect(),
             floor: rows.iter().find(|row| row.name == "floor").map(|row| row.name.clone()),
         }],
+        shard: None,
     }
 }
 
