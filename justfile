@@ -168,6 +168,14 @@ lint:
     cargo clippy --workspace --all-targets --locked -- -D warnings
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
 
+# A real Slurm on this machine alone, as three nodes, in target/slurm (needs root; installs Debian's packages)
+slurm-up:
+    bash harness/tests/slurm/cluster up target/slurm
+
+# And away with it
+slurm-down:
+    bash harness/tests/slurm/cluster down target/slurm
+
 # What CI runs
 ci:
     bash .ci/run

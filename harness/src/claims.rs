@@ -62,12 +62,17 @@ fn read() -> Vec<Run> {
 
 /// The runs of the machine that the newest is of, and how many are of another.
 pub fn of_this_machine(runs: Vec<Run>) -> (Vec<Run>, usize) {
-    let machine = |run: &Run| ["cpu", "cpus", "memory"].map(|key| run.header.machine.get(key).cloned());
-    let Some(last) = runs.last().map(machine) else { return (runs, 0) };
+    let Some(last) = runs.last().cloned() else { return (runs, 0) };
     let all = runs.len();
-    let runs: Vec<Run> = runs.into_iter().filter(|run| machine(run) == last).collect();
+    let runs: Vec<Run> = runs.into_iter().filter(|run| same_machine(run, &last)).collect();
     let left_out = all - runs.len();
     (runs, left_out)
+}
+
+/// Whether two runs are of one machine, as far as a claim is concerned.
+pub fn same_machine(one: &Run, other: &Run) -> bool {
+    let machine = |run: &Run| ["cpu", "cpus", "memory"].map(|key| run.header.machine.get(key).cloned());
+    machine(one) == machine(other)
 }
 
 /// The claim of that name, or all of a document.

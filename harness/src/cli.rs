@@ -1,6 +1,6 @@
 //! The command line: words in, text or one JSON document out, and an exit code that scripts can read.
 
-use crate::ask::{Ask, Rounds};
+use crate::ask::{Ask, Rounds, asked};
 use crate::catalogue::{choose_among, peer};
 use crate::claims::{self, ClaimsArgs};
 use crate::compare::{self, CompareArgs};
@@ -8,6 +8,7 @@ use crate::crossing::{CrossingArgs, crossing};
 use crate::export::{self, ExportArgs};
 use crate::file_system::{Kind, Wish};
 use crate::flame::show::{FlameArgs, flame};
+use crate::fleet::{self, FleetCommand, MergeArgs, ShardArgs};
 use crate::gate::{self, GateArgs};
 use crate::history::{self, HistoryArgs};
 use crate::pace::{parse_duration, parse_wait};
@@ -60,7 +61,7 @@ struct Cli {
 }
 
 const EXITS: &str = "Exit codes: 0 fine; 1 a gate failed; 2 bad arguments; 3 not decided; 4 the machine cannot do this; 5 a row crashed, hung or came \
-                     out wrong; 6 data missing, damaged or of another schema; 130 interrupted, what was measured is kept.";
+                     out wrong; 6 data missing, damaged or of another schema; 7 records that do not belong together; 130 interrupted, what was measured is kept.";
 
 #[derive(Subcommand)]
 enum Command {
@@ -70,7 +71,14 @@ enum Command {
         workload: Option<String>,
     },
     /// Measure rows against each other
-    Run(RunArgs),
+    Run(Running),
+    /// Cut a run into shards that may run on many machines, and write that down: `assay run --plan` runs one
+    Plan(Planning),
+    /// Join the records of a plan's shards from many machines, and say which are missing or double
+    Merge(MergeArgs),
+    /// A plan's shards on a cluster: submit them, see which are there, collect them
+    #[command(subcommand)]
+    Fleet(FleetCommand),
     /// What changed between two rows, two builds or two runs, and is it so?
     Compare(CompareArgs),
     /// Hold what must not get worse: system calls, allocations, bytes, instructions; times with --base
@@ -204,6 +212,28 @@ struct RunArgs {
     limit: Duration,
 }
 
+/// What `run` takes: rows to measure, or a shard of a plan.
+#[derive(Args)]
+struct Running {
+    #[command(flatten)]
+    arguments: RunArgs,
+    #[command(flatten)]
+    shard: ShardArgs,
+}
+
+/// What `plan` takes: all that `run` does.
+#[derive(Args)]
+struct Planning {
+    #[command(flatten)]
+    arguments: RunArgs,
+    /// So many shards, each of whole entries: rows that are held against each other are never split
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    shards: u32,
+    /// Write the plan to this file, which must not exist yet
+    #[arg(short, long, value_name = "FILE", default_value = "plan.json")]
+    out: PathBuf,
+}
+
 #[derive(Subcommand)]
 enum FixtureCommand {
     /// The recipes that come along
@@ -295,7 +325,13 @@ fn dispatch(cli: Cli) -> Result<Said> {
     }
     match cli.command {
         Command::List { workload } => list::list(workload.as_deref()),
-        Command::Run(arguments) => run(arguments, telling),
+        Command::Run(Running { arguments, shard }) => match shard.plan() {
+            Some(plan) => fleet::run(&shard, plan, arguments.scratch, telling, command_line()),
+            None => show_what_was_done(&rounds::run(&ask(arguments, telling)?)?),
+        },
+        Command::Plan(Planning { arguments, shards, out }) => fleet::plan(&ask(arguments, telling)?, shards, &out),
+        Command::Merge(arguments) => fleet::merge(&arguments),
+        Command::Fleet(command) => fleet::fleet(&command),
         Command::Compare(arguments) => compare::compare(&arguments, telling, command_line()),
         Command::Gate(arguments) => gate::gate(&arguments, telling, &command_line()),
         Command::Show { run } => list::show(run.as_deref()),
@@ -339,7 +375,7 @@ fn dispatch(cli: Cli) -> Result<Said> {
     }
 }
 
-fn run(arguments: RunArgs, telling: Telling) -> Result<Said> {
+fn ask(arguments: RunArgs, telling: Telling) -> Result<Ask> {
     let mut choices = choose_among(&arguments.rows, arguments.all)?;
     if arguments.ladder {
         for choice in &mut choices {
@@ -365,10 +401,10 @@ fn run(arguments: RunArgs, telling: Telling) -> Result<Said> {
         (_, Some(budget)) => Rounds::Budget(budget),
         (count, None) => Rounds::Count(count.unwrap_or(10)),
     };
-    let done = rounds::run(&Ask {
-        choices,
+    Ok(Ask {
+        entries: asked(&choices, &arguments.on, &wishes(&arguments.fs, arguments.latency)),
+        shard: None,
         peers: arguments.peer,
-        fixtures: arguments.on,
         rounds,
         scratch: arguments.scratch,
         wishes: wishes(&arguments.fs, arguments.latency, arguments.aged),
@@ -379,7 +415,11 @@ fn run(arguments: RunArgs, telling: Telling) -> Result<Said> {
         limit: arguments.limit,
         telling,
         command: command_line(),
-    })?;
+    })
+}
+
+/// The table of what was just measured.
+pub fn show_what_was_done(done: &rounds::Done) -> Result<Said> {
     let mut said = list::show(done.record.to_str())?;
     said.exit = done.exit;
     Ok(said)

@@ -37,6 +37,7 @@ pub mod doctor;
 pub mod explain;
 pub mod export;
 pub mod fixture;
+pub mod fleet;
 pub mod history;
 pub mod list;
 pub mod refusal;

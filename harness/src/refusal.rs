@@ -17,6 +17,8 @@ pub enum Exit {
     Differ = 5,
     /// Data are missing, damaged, or of another schema.
     Data = 6,
+    /// Records that do not belong together: of another plan, or of another schema.
+    Apart = 7,
     /// The user stopped it; what was measured is kept.
     Interrupted = 130,
 }

@@ -1,6 +1,6 @@
 //! Rounds: every row in each round, in a shuffled and recorded order, so that ratios are paired and drift cancels.
 
-use crate::ask::{Ask, Rounds};
+use crate::ask::{Ask, Asked, Rounds};
 use crate::catalogue::{Choice, peer_name, reads_the_source};
 use crate::child::{Ended, send};
 use crate::file_system::{self, Room, Slow, Wish};
@@ -19,7 +19,7 @@ use anyhow::{Context, Result};
 use fixtures::{Fixture, Tally};
 use reports::record::{self, Absent, Beside, Condition, End, Failed, Header, Line, Note, Plan, Sample};
 use reports::stats::chance::Chance;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -43,9 +43,10 @@ pub struct Done {
 /// Runs what was asked, and writes it down sample by sample.
 pub fn run(ask: &Ask) -> Result<Done> {
     // Before any thread: who makes a tree on a file system of ours must see it.
-    let withdrawn = if ask.wishes.is_empty() { Ok(()) } else { file_system::withdraw() };
-    let wishes = if ask.wishes.is_empty() { vec![Wish::default()] } else { ask.wishes.clone() };
-    let mut entries = entries(ask, &wishes)?;
+    let wishes = ask.wishes();
+    let plain = wishes.iter().all(|wish| wish.is_none());
+    let withdrawn = if plain { Ok(()) } else { file_system::withdraw() };
+    let mut entries = entries(ask)?;
     // Until here Ctrl-C just ends the command: a fixture that is half made is swept by who makes the next.
     signals::listen()?;
     let need = entries.iter().map(Entry::need).max().unwrap_or(0);
@@ -53,7 +54,7 @@ pub fn run(ask: &Ask) -> Result<Done> {
     let scratch = Scratch::take(&place)?;
     let filesystem = filesystem(scratch.path());
     let left_out = leave_out(&mut entries, file_system::refused(&wishes, ask.cold, &withdrawn, scratch.path()))?;
-    refuse_what_cannot_be(ask, &filesystem, scratch.path(), need)?;
+    refuse_what_cannot_be(ask, plain, &filesystem, scratch.path(), need)?;
     let mut record = Record::create(ask, &entries, &filesystem, scratch.path())?;
     for note in left_out {
         say(&format!("left out: {note}"));
@@ -112,6 +113,8 @@ pub fn run(ask: &Ask) -> Result<Done> {
 /// One workload on one fixture, on one file system.
 #[derive(Clone)]
 struct Entry {
+    /// Its place among all that was asked for.
+    number: usize,
     choice: Choice,
     /// The name or the file of the fixture's recipe.
     recipe: String,
@@ -141,19 +144,21 @@ impl Entry {
     }
 }
 
-fn entries(ask: &Ask, wishes: &[Wish]) -> Result<Vec<Entry>> {
-    let mut entries = Vec::new();
-    for choice in &ask.choices {
-        let own = vec![choice.workload.fixtures[0].to_owned()];
-        for name in if ask.fixtures.is_empty() { &own } else { &ask.fixtures } {
-            let fixture = crate::fixture::ready(name, ask.telling)?;
-            for wish in wishes {
-                let (choice, recipe, fixture) = (choice.clone(), name.clone(), fixture.clone());
-                entries.push(Entry { choice, recipe, fixture, wish: *wish });
-            }
+fn entries(ask: &Ask) -> Result<Vec<Entry>> {
+    let mut ready: BTreeMap<&str, Fixture> = BTreeMap::new();
+    for asked in &ask.entries {
+        if !ready.contains_key(asked.recipe.as_str()) {
+            ready.insert(&asked.recipe, crate::fixture::ready(&asked.recipe, ask.telling)?);
         }
     }
-    Ok(entries)
+    let entry = |asked: &Asked| Entry {
+        number: asked.number,
+        choice: asked.choice.clone(),
+        recipe: asked.recipe.clone(),
+        fixture: ready[asked.recipe.as_str()].clone(),
+        wish: asked.wish,
+    };
+    Ok(ask.entries.iter().map(entry).collect())
 }
 
 /// Takes those entries away whose wishes cannot be granted here, and says why. Where none is left, that is an error.
@@ -168,14 +173,14 @@ fn leave_out(entries: &mut Vec<Entry>, refused: Vec<(Wish, technique::Absent)>) 
     }
 }
 
-fn refuse_what_cannot_be(ask: &Ask, filesystem: &str, scratch: &Path, need: u64) -> Result<()> {
+fn refuse_what_cannot_be(ask: &Ask, plain: bool, filesystem: &str, scratch: &Path, need: u64) -> Result<()> {
     if ask.cold && !rustix::process::geteuid().is_root() {
         return Err(Refusal::unfit(
             "--cold drops the page cache, and only root may",
             "run as root, or leave --cold away",
         ));
     }
-    if ask.cold && filesystem == "tmpfs" && ask.wishes.is_empty() {
+    if ask.cold && filesystem == "tmpfs" && plain {
         let place = scratch.display();
         return Err(Refusal::usage(
             format!("--cold means nothing at {place}: a tmpfs is memory and has no disk below it"),
@@ -201,7 +206,9 @@ struct Record {
 impl Record {
     fn create(ask: &Ask, entries: &[Entry], filesystem: &str, scratch: &Path) -> Result<Record> {
         let started = now();
-        let id = format!("{}-{:04x}", started.strftime("%Y%m%d-%H%M%S"), std::process::id() & 0xffff);
+        // Shards that begin in the same second on machines of their own may have the same number of process, too.
+        let shard = ask.shard.as_ref().map_or(String::new(), |shard| format!("-{}", shard.number));
+        let id = format!("{}-{:04x}{shard}", started.strftime("%Y%m%d-%H%M%S"), std::process::id() & 0xffff);
         let dir = home::runs().join(&id);
         std::fs::create_dir_all(&dir).with_context(|| format!("making {}", dir.display()))?;
         // The record gets its name when its first line is whole: there is no record without a header.
@@ -220,6 +227,7 @@ impl Record {
             mark_ns: technique::lap::cost_of_mark_ns(),
             phases: phases(),
             plan: entries.iter().map(|entry| plan(ask, entry, &entry.filesystem(filesystem))).collect(),
+            shard: ask.shard.clone(),
         })))?;
         std::fs::rename(&unfinished, &record.path).with_context(|| format!("naming {}", record.path.display()))?;
         if cfg!(debug_assertions) {
@@ -455,7 +463,7 @@ impl<'a> Trial<'a> {
                 order.push((*variant, Pass::Phases));
             }
         }
-        Chance::seeded(self.ask.seed ^ (u64::from(round) << 32) ^ self.at as u64).shuffle(&mut order);
+        Chance::seeded(self.ask.seed ^ (u64::from(round) << 32) ^ self.entry.number as u64).shuffle(&mut order);
         order
     }
 

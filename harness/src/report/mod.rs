@@ -1,13 +1,16 @@
 //! `assay report`: the page of each workload of a run, one over all of them, and what slides, pull requests and others'
 //! tools need, in a directory of its own.
 
+mod beside;
 mod flames;
 mod place;
 
 use crate::cli::Said;
+use crate::fleet::records_in;
 use crate::refusal::Refusal;
 use crate::{claims, home, list};
 use anyhow::{Context, Result};
+use beside::{MACHINES, machines};
 use clap::Args;
 use flames::flames;
 use place::{place, what_is_ours};
@@ -25,7 +28,7 @@ use std::path::{Path, PathBuf};
 /// What `report` takes.
 #[derive(Args)]
 pub struct ReportArgs {
-    /// Names of runs or their record files; the last run if left away
+    /// Names of runs, their record files, or directories of such; the last run if left away
     runs: Vec<String>,
     /// Instead: of every workload and fixture, the newest run that has it
     #[arg(long, conflicts_with = "runs")]
@@ -39,6 +42,13 @@ pub struct ReportArgs {
     /// Open the page with the desktop's viewer
     #[arg(long)]
     open: bool,
+}
+
+impl ReportArgs {
+    /// The report of these records, there.
+    pub fn of(runs: Vec<String>, out: PathBuf) -> ReportArgs {
+        ReportArgs { runs, latest: false, out: Some(out), png: false, open: false }
+    }
 }
 
 /// Files by their path in the report.
@@ -86,7 +96,14 @@ fn named(names: &[String]) -> Result<Vec<Picked>> {
     let records = if names.is_empty() {
         vec![list::find(None)?]
     } else {
-        names.iter().map(|name| list::find(Some(name))).collect::<Result<_>>()?
+        let mut records = Vec::new();
+        for name in names {
+            // A directory of records, such as `assay merge` makes, stands for all of them.
+            let below = PathBuf::from(name);
+            let below = if below.is_dir() { records_in(&[below])? } else { Vec::new() };
+            records.extend(if below.is_empty() { vec![list::find(Some(name))?] } else { below });
+        }
+        records
     };
     records.iter().map(|record| pick(record, |run| (0..run.header.plan.len()).collect())).collect()
 }
@@ -135,13 +152,15 @@ impl Made {
         let command = command(picked, arguments);
         let shown = picked.iter().map(|one| one.run.clone());
         let beside = list::runs().into_iter().filter(|other| !ids.contains(&other.header.id.as_str()));
-        let (all, _) = claims::of_this_machine(beside.chain(shown).collect());
+        let known: Vec<Run> = beside.chain(shown).collect();
+        let (all, _) = claims::of_this_machine(known.clone());
         let mut files = Files::new();
         let mut reviews = Vec::new();
         let mut pages: Vec<(String, Links)> = Vec::new();
         for one in picked {
             let run = &one.run;
-            let others: Vec<Run> = all.iter().filter(|other| other.header.id != run.header.id).cloned().collect();
+            let is_beside = |other: &&Run| claims::same_machine(other, run) && other.header.id != run.header.id;
+            let others: Vec<Run> = known.iter().filter(is_beside).cloned().collect();
             let data = data_of(run, picked.len());
             let mut common = Files::new();
             common.insert(format!("{data}/record.jsonl"), one.record.clone());
@@ -179,6 +198,8 @@ impl Made {
             files.extend(common);
         }
         let before = before(&all, &reviews, &command, &mut files)?;
+        let machines = machines(picked, &ledgers, &command, &mut files)?;
+        let machines = machines.as_ref().map(|sentence| Before { page: MACHINES, sentence });
         let mut known = all;
         known.retain(|run| picked.iter().all(|one| one.run.header.id != run.header.id));
         known.extend(picked.iter().rev().map(|one| one.run.clone()));
@@ -189,7 +210,7 @@ impl Made {
         let listed: Vec<RawFile> = raw_files(&files).into_iter().filter(|file| !is_page(&file.path)).collect();
         let entries = reviews.iter().zip(&pages).map(|(review, (page, beside))| Entry { review, page, beside });
         let before = before.as_ref().map(|sentence| Before { page: HISTORY, sentence });
-        let index = index(&entries.collect::<Vec<_>>(), &overview, before, &listed, &command);
+        let index = index(&entries.collect::<Vec<_>>(), &overview, before, machines, &listed, &command);
         files.insert("index.html".into(), index.into_bytes());
         Ok(Made { files, reviews, sentence: overview.sentence })
     }
@@ -336,6 +357,7 @@ fn raw_file(path: &str, bytes: &[u8]) -> RawFile {
         path if path.ends_with("/samples.csv") => "every sample on a line",
         path if path.ends_with("/run.json") => "the summaries of all workloads of the run",
         "data/history.json" => "every number of the page run after run",
+        "data/machines.json" => "every number of the page machine beside machine",
         "data/overview.json" => "every number of the page over all pages",
         "summary.md" => "for a pull request",
         path if path.ends_with(".review.json") => "every number of a page",
