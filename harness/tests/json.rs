@@ -43,9 +43,15 @@ fn every_command_prints_one_document_when_it_goes_well_and_when_it_does_not() {
     std::fs::create_dir(&tree).unwrap();
     std::fs::write(home.path("tree/a"), "a").unwrap();
     let run = ["run", "restore/zstd", "--on", "tiny", "--rounds", "1", "--scratch", &scratch];
-    let cases: [(i32, &[&str]); 24] = [
+    let (plan, merged, parquet) = (path("plan.json"), path("merged"), path("runs.parquet"));
+    let cases: [(i32, &[&str]); 29] = [
         (0, &["list"]),
         (0, &run),
+        (0, &["plan", "restore/zstd", "--on", "tiny", "--shards", "1", "-o", &plan]),
+        (6, &["merge", &merged, &tree]),
+        (2, &["fleet", "slurm"]),
+        (6, &["fleet", "status", &tree]),
+        (0, &["export", "--parquet", &parquet]),
         (0, &["show"]),
         (2, &["compare", "restore/nothing", "restore/zstd"]),
         (6, &["gate", "exact", "--gates", &nothing]),
