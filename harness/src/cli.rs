@@ -154,6 +154,7 @@ enum Command {
 }
 
 #[derive(Args)]
+#[expect(clippy::struct_excessive_bools, reason = "they are switches of a command line")]
 struct RunArgs {
     /// WORKLOAD or WORKLOAD/ROW; everything if left away. One row brings its baseline and its floor along
     rows: Vec<String>,
@@ -402,12 +403,11 @@ fn ask(arguments: RunArgs, telling: Telling) -> Result<Ask> {
         (count, None) => Rounds::Count(count.unwrap_or(10)),
     };
     Ok(Ask {
-        entries: asked(&choices, &arguments.on, &wishes(&arguments.fs, arguments.latency)),
+        entries: asked(&choices, &arguments.on, &wishes(&arguments.fs, arguments.latency, arguments.aged)),
         shard: None,
         peers: arguments.peer,
         rounds,
         scratch: arguments.scratch,
-        wishes: wishes(&arguments.fs, arguments.latency, arguments.aged),
         cold: arguments.cold,
         pin: arguments.pin.map(|pin| pin.0),
         wait: arguments.wait,

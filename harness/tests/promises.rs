@@ -118,8 +118,8 @@ fn a_campaign_goes_on_where_it_was_stopped() {
     let (code, trials) = promises(&home, &words);
     assert_eq!((code, trials.len()), (0, 4), "{trials:#?}");
     // By a word of our own it shows what comes from the notes; the last line was being written when the power failed.
-    let noted = std::fs::read_to_string(&notes).unwrap();
-    let ours = noted.replacen("changed nothing", "were of no matter", 1);
+    let whole = std::fs::read_to_string(&notes).unwrap();
+    let ours = whole.replacen("changed nothing", "were of no matter", 1);
     let (cut, _) = ours.trim_end().rsplit_once(',').unwrap();
     std::fs::write(&notes, cut).unwrap();
     let (code, again) = promises(&home, &words);
@@ -132,7 +132,7 @@ fn a_campaign_goes_on_where_it_was_stopped() {
     let run = |more: &[&str]| home.run(&[&["promises", "--scratch", &scratch], &words[..], more].concat());
     let other = run(&["--seed", "7"]);
     assert_eq!(other.status.code(), Some(2), "{}", text(&other.stderr));
-    std::fs::write(&notes, format!("{noted}{{\"row\": 7}}\n")).unwrap();
+    std::fs::write(&notes, format!("{whole}{{\"row\": 7}}\n")).unwrap();
     let odd = run(&[]);
     assert_eq!(odd.status.code(), Some(6), "{}", text(&odd.stderr));
     assert!(text(&odd.stderr).contains("line 6 of the notes"), "{}", text(&odd.stderr));

@@ -12,6 +12,10 @@ use std::process::{Child, Command, Output, Stdio};
 /// Where all shards go.
 const ALL: &str = "s3://shards/photos";
 
+fn is_part(name: &str) -> bool {
+    std::path::Path::new(name).extension().is_some_and(|extension| extension == "part")
+}
+
 struct Served {
     home: Home,
     server: Option<Child>,
@@ -197,7 +201,7 @@ fn ctrl_c_and_kill_leave_nothing_that_the_next_run_does_not_sweep() {
         let mut command = served.command(&["put", "photo.raw", "--hash", "sha256", "--to", ALL]);
         let mut child = command.stderr(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
         // Until parts are there, and the notes that tell of them.
-        while served.names().iter().filter(|name| name.ends_with(".part")).count() < 6 {
+        while served.names().iter().filter(|name| is_part(name)).count() < 6 {
             assert!(child.try_wait().unwrap().is_none(), "it ended before it could be stopped");
             std::thread::sleep(std::time::Duration::from_millis(5));
         }
@@ -221,13 +225,14 @@ fn a_server_that_is_killed_in_the_midst_is_told_and_what_it_kept_is_swept() {
     let photo = fs::File::create_new(served.home.path("photo.raw")).unwrap();
     photo.set_len(4 << 30).unwrap();
     let mut command = served.command(&["put", "photo.raw", "--force", "--to", ALL]);
-    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    while served.names().iter().filter(|name| name.ends_with(".part")).count() < 6 {
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    while served.names().iter().filter(|name| is_part(name)).count() < 6 {
+        assert!(child.try_wait().unwrap().is_none(), "it ended before the server was killed");
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
-    let mut server = served.server.take().unwrap();
-    server.kill().unwrap();
-    server.wait().unwrap();
+    let mut running = served.server.take().unwrap();
+    running.kill().unwrap();
+    running.wait().unwrap();
     let told = child.wait_with_output().unwrap();
     ends(&told, 3, &format!("at http://127.0.0.1:{}", served.port));
     ends(&told, 3, "start the server, or name another with AWS_ENDPOINT_URL");

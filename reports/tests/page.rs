@@ -187,7 +187,7 @@ fn the_page_over_all_pages_begins_with_a_factor_only_where_it_is_of_all_of_them(
         let entries: Vec<_> =
             reviews.iter().map(|review| index::Entry { review, page: "a.html", beside: &[] }).collect();
         let overview = review::overview(reviews, &reviews[0].claims, &claims::load_all().unwrap());
-        let page = index::index(&entries, &overview, None, &[], "assay report");
+        let page = index::index(&entries, &overview, None, None, &[], "assay report");
         let heading = page[page.find("<h1").unwrap()..page.find("</h1>").unwrap()].to_owned();
         (heading, overview)
     };

@@ -72,6 +72,7 @@ fn of(ask: &Ask, shards: u32) -> Result<Plan> {
         fixture: entry.recipe.clone(),
         filesystem: entry.wish.kind.map(|kind| kind.name().to_owned()),
         latency_s: entry.wish.latency.map(|latency| latency.as_secs_f64()),
+        aged: entry.wish.aged,
     };
     let (rounds, budget_s) = match ask.rounds {
         Rounds::Count(count) => (Some(count), None),
@@ -172,6 +173,7 @@ fn asked(plan: &Plan, digest: &str, number: usize, entry: &Entry) -> Result<Aske
         wish: Wish {
             kind: entry.filesystem.as_ref().map(kind).transpose()?,
             latency: entry.latency_s.map(Duration::from_secs_f64),
+            aged: entry.aged,
         },
     })
 }

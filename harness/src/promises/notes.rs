@@ -29,24 +29,29 @@ impl Notes {
         file.read_to_string(&mut text).with_context(opening)?;
         // A line without an end was being written when somebody pulled the plug.
         let whole = text.rfind('\n').map_or(0, |end| end + 1);
-        file.set_len(whole as u64).with_context(opening)?;
-        file.seek(SeekFrom::End(0)).with_context(opening)?;
+        if whole == 0 && !text.is_empty() {
+            return Err(unreadable(path, 0));
+        }
         let mut noted = Vec::new();
         for (at, line) in text[..whole].lines().enumerate() {
             noted.push(serde_json::from_str::<Value>(line).map_err(|_| unreadable(path, at))?);
         }
         let about = about(arguments)?;
-        let mut notes = Notes { file, path: path.to_owned(), noted };
-        if notes.noted.is_empty() {
-            notes.write(vec![about])?;
-        } else if notes.noted[0] != about {
-            let what = format!("the notes {} are of another campaign: {}, now {about}", path.display(), notes.noted[0]);
+        if let Some(other) = noted.first().filter(|other| **other != about) {
+            let what = format!("the notes {} are of another campaign: {other}, now {about}", path.display());
             return Err(Refusal::usage(what, "name another file, or remove this one to begin anew"));
         }
-        if let Some(at) = (1..notes.noted.len()).find(|at| Line::of_json(&notes.noted[*at]).is_none()) {
+        if let Some(at) = (1..noted.len()).find(|at| Line::of_json(&noted[*at]).is_none()) {
             return Err(unreadable(path, at));
         }
-        Ok(notes)
+        // Only now is it known to be ours.
+        file.set_len(whole as u64).with_context(opening)?;
+        file.seek(SeekFrom::End(0)).with_context(opening)?;
+        let mut all = Notes { file, path: path.to_owned(), noted };
+        if all.noted.is_empty() {
+            all.write(vec![about])?;
+        }
+        Ok(all)
     }
 
     /// Whether a row was tried in that way.
@@ -73,7 +78,7 @@ impl Notes {
     }
 
     fn write(&mut self, lines: Vec<Value>) -> Result<()> {
-        let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+        let text = lines.iter().fold(String::new(), |text, line| text + &line.to_string() + "\n");
         let written = self.file.write_all(text.as_bytes()).and_then(|()| self.file.sync_data());
         written.with_context(|| format!("writing the notes {}", self.path.display()))?;
         self.noted.extend(lines);

@@ -64,13 +64,16 @@ pub struct Entry {
     pub filesystem: Option<String>,
     /// How much later each answer about a name of the source comes, in seconds.
     pub latency_s: Option<f64>,
+    /// Whether trees are written to that file system and removed again first.
+    pub aged: bool,
 }
 
 impl Entry {
     /// What it is, for people.
     pub fn words(&self) -> String {
         let on = self.filesystem.as_ref().map_or(String::new(), |kind| format!(", {kind}"));
-        format!("{} on {}{on}", self.workload, self.fixture)
+        let aged = if self.aged { ", aged" } else { "" };
+        format!("{} on {}{on}{aged}", self.workload, self.fixture)
     }
 }
 
@@ -155,6 +158,7 @@ mod tests {
             fixture: "tiny".into(),
             filesystem: None,
             latency_s: None,
+            aged: false,
         };
         Plan {
             schema: SCHEMA.into(),

@@ -160,7 +160,7 @@ fn produce(put: &Put, free: &Receiver<Full>, hands: &mut [Hand], lost: &Lost, la
             return Err(anyhow!("too many targets failed"));
         }
     }
-    let mut since = Instant::now();
+    let mut since = now();
     while lost.may_be_more() && hands.iter().any(Hand::is_busy) {
         std::thread::sleep(LOOK);
         leave_stragglers(put, hands, lost, &mut since)?;
@@ -171,9 +171,14 @@ fn produce(put: &Put, free: &Receiver<Full>, hands: &mut [Hand], lost: &Lost, la
 /// Between two looks at targets that keep others waiting.
 const LOOK: Duration = Duration::from_millis(1);
 
+#[allow(clippy::disallowed_methods, reason = "patience is no measurement")]
+fn now() -> Instant {
+    Instant::now()
+}
+
 /// Memory for the next stripe: what the last writer of an earlier one gave back.
 fn room(put: &Put, free: &Receiver<Full>, hands: &mut [Hand], lost: &Lost) -> Result<Full> {
-    let mut since = Instant::now();
+    let mut since = now();
     while lost.may_be_more() {
         if let Ok(full) = free.recv_timeout(LOOK) {
             return Ok(full);
@@ -191,7 +196,7 @@ fn room(put: &Put, free: &Receiver<Full>, hands: &mut [Hand], lost: &Lost) -> Re
 fn leave_stragglers(put: &Put, hands: &mut [Hand], lost: &Lost, since: &mut Instant) -> Result<bool> {
     let busy = hands.iter().filter(|hand| hand.is_busy()).map(|hand| hand.numbers.len()).sum::<usize>();
     if busy == 0 || busy > lost.left() {
-        *since = Instant::now();
+        *since = now();
         return Ok(false);
     }
     if since.elapsed() < put.plan.patience {
