@@ -19,6 +19,7 @@ fn foretold_calls_are_those_that_strace_counts() {
     }
     // Rows get ready in this program too, and some start the other one to serve them.
     fuse::COMMAND.get_or_init(|| vec![env!("CARGO_BIN_EXE_assay").into(), "serve-fuse".into()]);
+    erasure::server::COMMAND.get_or_init(|| vec![env!("CARGO_BIN_EXE_assay").into(), "serve-row-s3".into()]);
     let rows = Rows::new();
     let mut held = 0;
     for workload in harness::catalogue::WORKLOADS {

@@ -44,7 +44,7 @@ fn every_command_prints_one_document_when_it_goes_well_and_when_it_does_not() {
     std::fs::write(home.path("tree/a"), "a").unwrap();
     let run = ["run", "restore/zstd", "--on", "tiny", "--rounds", "1", "--scratch", &scratch];
     let (plan, merged, parquet) = (path("plan.json"), path("merged"), path("runs.parquet"));
-    let cases: [(i32, &[&str]); 29] = [
+    let cases: [(i32, &[&str]); 30] = [
         (0, &["list"]),
         (0, &run),
         (0, &["plan", "restore/zstd", "--on", "tiny", "--shards", "1", "-o", &plan]),
@@ -70,6 +70,7 @@ fn every_command_prints_one_document_when_it_goes_well_and_when_it_does_not() {
         (2, &["walk", &nothing, "-o", &path_of_nothing]),
         (6, &["shard", "get", "x", "--from", &nothing, "--out", &path_of_nothing]),
         (2, &["crossing", "restore/nothing", "restore/zstd"]),
+        (2, &["serve-s3", &nothing]),
         (2, &["promises", "restore/nothing"]),
         (0, &["doctor"]),
         (0, &["--version"]),

@@ -127,7 +127,7 @@ fn a_file_goes_up_and_comes_back_with_two_shards_lost() {
     assert_eq!(served.names(), whole("photo.raw"), "the old one is gone");
     // The server goes and comes again.
     served.stop();
-    ends(&served.run(&["get", "photo.raw", "--out", "back", "--from", ALL]), 3, "AWS_ENDPOINT_URL");
+    ends(&served.run(&["get", "photo.raw", "--out", "back", "--from", ALL]), 4, "AWS_ENDPOINT_URL");
     served.start();
     ends(&served.run(&["verify", "photo.raw", "--from", ALL]), 0, "all 6 shards are whole");
     // The whole prefix of one is gone, and a bit of another is another.
@@ -174,15 +174,15 @@ fn who_is_not_let_in_or_finds_nobody_is_told() {
     let served = Served::new(1000);
     let put = ["put", "photo.raw", "--to", ALL];
     let mut stranger = served.command(&put);
-    ends(&stranger.env("AWS_SECRET_ACCESS_KEY", "a guess").output().unwrap(), 3, "AWS_SECRET_ACCESS_KEY must be");
+    ends(&stranger.env("AWS_SECRET_ACCESS_KEY", "a guess").output().unwrap(), 4, "AWS_SECRET_ACCESS_KEY must be");
     let mut nobody = served.command(&put);
     let nobody = nobody.env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_SECRET_ACCESS_KEY");
-    ends(&nobody.output().unwrap(), 3, "set AWS_ACCESS_KEY_ID");
+    ends(&nobody.output().unwrap(), 4, "set AWS_ACCESS_KEY_ID");
     let mut nowhere = served.command(&put);
     let nowhere = nowhere.env("AWS_ENDPOINT_URL", "http://127.0.0.1:1").output().unwrap();
-    ends(&nowhere, 3, "s3://shards/photos/000 at http://127.0.0.1:1");
-    ends(&nowhere, 3, "start the server, or name another with AWS_ENDPOINT_URL");
-    ends(&served.run(&["put", "photo.raw", "--to", "s3://no-such-bucket"]), 3, "no-such-bucket");
+    ends(&nowhere, 4, "s3://shards/photos/000 at http://127.0.0.1:1");
+    ends(&nowhere, 4, "start the server, or name another with AWS_ENDPOINT_URL");
+    ends(&served.run(&["put", "photo.raw", "--to", "s3://no-such-bucket"]), 4, "no-such-bucket");
     fs::write(served.home.path("small.yaml"), "performance:\n  max_memory_usage: 5000\n").unwrap();
     ends(&served.run(&[&put[..], &["--config", "small.yaml"]].concat()), 2, "max_memory_usage");
     assert_eq!(served.names(), [""; 0]);
@@ -190,7 +190,7 @@ fn who_is_not_let_in_or_finds_nobody_is_told() {
     ends(&command.args(["serve-s3", "/no/such/place"]).output().unwrap(), 2, "no directory");
     let mut command = served.home.assay();
     let taken = served.port.to_string();
-    ends(&command.arg("serve-s3").arg(served.home.dir.path()).args(["--port", &taken]).output().unwrap(), 3, "--port");
+    ends(&command.arg("serve-s3").arg(served.home.dir.path()).args(["--port", &taken]).output().unwrap(), 4, "--port");
 }
 
 #[test]
@@ -234,8 +234,8 @@ fn a_server_that_is_killed_in_the_midst_is_told_and_what_it_kept_is_swept() {
     running.kill().unwrap();
     running.wait().unwrap();
     let told = child.wait_with_output().unwrap();
-    ends(&told, 3, &format!("at http://127.0.0.1:{}", served.port));
-    ends(&told, 3, "start the server, or name another with AWS_ENDPOINT_URL");
+    ends(&told, 4, &format!("at http://127.0.0.1:{}", served.port));
+    ends(&told, 4, "start the server, or name another with AWS_ENDPOINT_URL");
     served.start();
     // The old one is there, and nothing of the new one.
     ends(&served.run(&["get", "photo.raw", "--out", "back", "--from", ALL]), 0, "1000000 bytes");

@@ -62,12 +62,12 @@ pub fn wrong(path: &Path, error: &anyhow::Error) -> anyhow::Error {
     Refusal::usage(format!("the gate {} cannot be used: {error}", path.display()), "mend the file")
 }
 
-/// `reports/gates` of the checkout that this program was built in, or of the one in which it is run.
+/// `reports/gates` of the checkout that this program was built in, or of the one in which it is run, however deep.
 fn default() -> Result<PathBuf> {
     let built_in = home::build_directory().and_then(|target| target.parent().map(Path::to_owned));
     let here = std::env::current_dir().context("finding the working directory")?;
-    let places = [built_in, Some(here)].into_iter().flatten().map(|checkout| checkout.join("reports/gates"));
-    places.into_iter().find(|place| place.is_dir()).ok_or_else(|| {
+    let checkouts = built_in.into_iter().chain(here.ancestors().map(Path::to_owned));
+    checkouts.map(|checkout| checkout.join("reports/gates")).find(|place| place.is_dir()).ok_or_else(|| {
         Refusal::data("there are no gates here", "run it in a checkout of assay, or name their place with --gates DIR")
     })
 }

@@ -65,6 +65,7 @@ pub struct Entry {
     /// How much later each answer about a name of the source comes, in seconds.
     pub latency_s: Option<f64>,
     /// Whether trees are written to that file system and removed again first.
+    #[serde(default)]
     pub aged: bool,
 }
 

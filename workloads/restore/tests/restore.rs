@@ -168,6 +168,10 @@ fn damage_is_named_and_never_restored() {
         assert!(!whole.is_empty());
         for (number, object) in whole.iter().enumerate() {
             let good = fs::read(object).unwrap();
+            if good.is_empty() {
+                // No bit of it can be flipped.
+                continue;
+            }
             let mut bad = good.clone();
             let middle = bad.len() / 2;
             bad[middle] ^= 0x10;

@@ -4,6 +4,9 @@ use std::error::Error;
 use std::fmt::{self, Display, Formatter};
 use std::io;
 
+/// What those do about it who are not let in.
+const KEYS: &str = "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY must be of somebody who may do that";
+
 /// A request that came to nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failed {
@@ -17,10 +20,11 @@ impl Failed {
     /// What was being done in which bucket of which server, and what the client says.
     pub(crate) fn at(bucket: &str, endpoint: &str, doing: &str, error: &object_store::Error) -> Failed {
         let what = format!("{doing} {bucket} at {endpoint}: {}", chain(error));
+        // Of a list that is refused the client says no more than what the server answered.
+        let is_refused = what.contains("403 Forbidden") || what.contains("401 Unauthorized");
         let mend = match error {
-            object_store::Error::Unauthenticated { .. } | object_store::Error::PermissionDenied { .. } => {
-                "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY must be of somebody who may do that"
-            }
+            object_store::Error::Unauthenticated { .. } | object_store::Error::PermissionDenied { .. } => KEYS,
+            _ if is_refused => KEYS,
             object_store::Error::NotFound { .. } => "make the bucket, or name another",
             _ if is_absent(error) => "start the server, or name another with AWS_ENDPOINT_URL",
             _ => "see what the server says of it",
