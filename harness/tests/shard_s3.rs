@@ -183,7 +183,7 @@ fn who_is_not_let_in_or_finds_nobody_is_told() {
     ends(&nowhere, 4, "s3://shards/photos/000 at http://127.0.0.1:1");
     ends(&nowhere, 4, "start the server, or name another with AWS_ENDPOINT_URL");
     ends(&served.run(&["put", "photo.raw", "--to", "s3://no-such-bucket"]), 4, "no-such-bucket");
-    fs::write(served.home.path("small.yaml"), "performance:\n  max_memory_usage: 5000\n").unwrap();
+    fs::write(served.home.path("small.yaml"), "performance:\n  max_memory_usage: 1000\n").unwrap();
     ends(&served.run(&[&put[..], &["--config", "small.yaml"]].concat()), 2, "max_memory_usage");
     assert_eq!(served.names(), [""; 0]);
     let mut command = served.home.assay();

@@ -305,7 +305,7 @@ mod tests {
     #[test]
     fn a_script_keeps_paths_from_the_shell_and_from_sbatch() {
         let script = script(None);
-        assert!(script.contains("'/opt/my tools/assay' run --plan '/shared/100%/plan.json'"), "{script}");
+        assert!(script.contains("'/opt/my tools/assay' run --plan /shared/100%/plan.json"), "{script}");
         assert!(script.contains("#SBATCH --output=/shared/100%%/logs/shard-%a.log"), "{script}");
         assert!(script.contains("#SBATCH --array=0-1\n"), "{script}");
     }
