@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout};
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -58,18 +58,7 @@ pub struct Server {
 impl Server {
     /// Starts one on a free port: each directory in `root` is a bucket, and each answer begins so much later.
     pub fn start(root: &Path, delay: Duration) -> Result<Server> {
-        let own = || -> Result<Vec<OsString>> {
-            Ok(vec![std::env::current_exe().context("finding this program")?.into(), "serve-row-s3".into()])
-        };
-        let words = COMMAND.get().cloned().map_or_else(own, Ok)?;
-        let mut child = Command::new(&words[0])
-            .args(&words[1..])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .context("starting the S3 server")?;
-        let orders = child.stdin.take();
-        let answers = BufReader::new(child.stdout.take().context("its output is a pipe")?);
+        let (child, orders, answers) = technique::servant::start(COMMAND.get(), "serve-row-s3")?;
         let mut server = Server { child, orders, answers, endpoint: String::new() };
         let errand = Errand { root: root.to_owned(), delay, processor: last_processor()? };
         server.endpoint = server.order(&serde_json::to_string(&errand)?)?;

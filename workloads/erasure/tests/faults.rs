@@ -1,6 +1,9 @@
 //! Every way puts what every way gets back, and what happens to shards is borne or told.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod common;
+
+use common::noise;
 use erasure::budget::Budget;
 use erasure::format::{Fault, Id, Object, Stripe};
 use erasure::get::{self, get_by, repair, verify};
@@ -20,15 +23,6 @@ const BLOCK: u64 = 1 << 10;
 struct Place {
     dir: tempfile::TempDir,
     bytes: Vec<u8>,
-}
-
-fn noise(length: usize) -> Vec<u8> {
-    let mut state = 7u32;
-    let mut draw = || {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        state.to_be_bytes()[0]
-    };
-    (0..length).map(|_| draw()).collect()
 }
 
 fn plan() -> Plan {

@@ -1,6 +1,9 @@
 //! Shards in the buckets of an S3 server: the same as in directories, and what happens to servers is borne or told.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod common;
+
+use common::noise;
 use erasure::budget::Budget;
 use erasure::format::Id;
 use erasure::get::{self, get_by};
@@ -25,15 +28,6 @@ struct Place {
     bytes: Vec<u8>,
     server: Option<Server>,
     port: u16,
-}
-
-fn noise(length: usize) -> Vec<u8> {
-    let mut state = 7u32;
-    let mut draw = || {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        state.to_be_bytes()[0]
-    };
-    (0..length).map(|_| draw()).collect()
 }
 
 fn plan() -> Plan {

@@ -12,7 +12,7 @@ use std::cell::Cell;
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout};
 use std::sync::OnceLock;
 use std::time::Duration;
 use technique::Absent;
@@ -50,18 +50,7 @@ impl Server {
             Transport::Rings => rings::possible(knobs)?,
         }
         hide_mounts()?;
-        let own = || -> Result<Vec<OsString>> {
-            Ok(vec![std::env::current_exe().context("finding this program")?.into(), "serve-fuse".into()])
-        };
-        let words = COMMAND.get().cloned().map_or_else(own, Ok)?;
-        let mut child = Command::new(&words[0])
-            .args(&words[1..])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .context("starting the server")?;
-        let orders = child.stdin.take();
-        let answers = BufReader::new(child.stdout.take().context("its output is a pipe")?);
+        let (child, orders, answers) = technique::servant::start(COMMAND.get(), "serve-fuse")?;
         let mut server = Server { child, orders, answers, mount: mount.to_owned(), mounted: true, connection: None };
         let errand = Errand { knobs: *knobs, mount: mount.to_owned(), dir: dir.to_owned(), processor };
         server.say(&serde_json::to_string(&errand)?)?;

@@ -14,6 +14,7 @@ pub mod outcome;
 pub mod peer;
 pub mod phase;
 pub mod promise;
+pub mod servant;
 pub mod site;
 pub mod trace;
 pub mod tree;
