@@ -25,7 +25,8 @@ pub enum StoreCommand {
         /// The store, which must not exist yet
         #[arg(short, long, value_name = "STORE")]
         out: PathBuf,
-        /// Pack it in the form that this row of `assay list restore` reads
+        /// Pack it in the form that this row of `assay list restore` reads: `sealed` makes a smaller store, by zstd,
+        /// that takes longer to bring back
         #[arg(long = "for", value_name = "ROW", default_value = "best")]
         row: String,
     },

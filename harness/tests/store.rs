@@ -39,7 +39,7 @@ fn a_directory_comes_back_by_every_row_that_reads_its_store() {
         "{packed}"
     );
     assert_eq!(home.json(&["store", "verify", &path("store")]).0, 0);
-    for (row, to) in [(None, "a"), (Some("pack"), "b"), (Some("hardlinks"), "c"), (Some("best-atomic"), "d")] {
+    for (row, to) in [(None, "a"), (Some("best-uring"), "b"), (Some("hardlinks"), "c"), (Some("best-atomic"), "d")] {
         let (store, to) = (path("store"), path(to));
         let mut words = vec!["store", "restore", &store, &to];
         words.extend(row.into_iter().flat_map(|row| ["--technique", row]));
@@ -78,7 +78,7 @@ fn what_cannot_be_done_says_why_and_harms_nothing() {
         (vec!["pack", &tree, "-o", &new, "--for", "tar-zstd"], 2, "works on no store"),
         (vec!["restore", &store, &full], 2, "is not empty"),
         (vec!["restore", &store, &tree], 2, "is not empty"),
-        (vec!["restore", &store, &new, "--technique", "gzip"], 2, "rows that read it: pack, hardlinks, best"),
+        (vec!["restore", &store, &new, "--technique", "gzip"], 2, "rows that read it: best, hardlinks, best-atomic"),
         (vec!["restore", &broken, &new], 6, "cannot be opened as a store"),
         (vec!["verify", &nowhere], 6, "cannot be opened as a store"),
         (vec!["fetch", &store, "no/such", "-o", &new], 2, "holds no file no/such"),

@@ -10,7 +10,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// What a catalogue file begins with.
-const MAGIC: &[u8] = b"assay store 1\n";
+const MAGIC: &[u8] = b"assay store 2\n";
 
 /// Every name in a store, and where its contents lie.
 #[derive(Serialize, Deserialize)]
@@ -30,7 +30,7 @@ pub(crate) struct Catalogue<'a> {
     pub(crate) contents: Vec<Content>,
     /// The blocks of a pack; none where every content is an object of its own.
     pub(crate) blocks: Vec<Block>,
-    /// The hash of each block, where blocks are sealed; else none. They stand behind the rest, as they are.
+    /// The hash of each packed block, where blocks are sealed; else none. They stand behind the rest, as they are.
     #[serde(skip)]
     pub(crate) seals: Vec<[u8; 32]>,
 }

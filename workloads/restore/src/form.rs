@@ -14,8 +14,9 @@ pub enum Layout {
         /// The plain size of a block.
         block: usize,
     },
-    /// The same, and each block has a hash of its own: one long hash costs less than many short ones. Only in a block
-    /// whose hash does not fit is each content held against its own, so that damage has a name.
+    /// The same, and each block has a hash of what it is packed to: one long hash costs less than many short ones, and
+    /// there are fewer bytes to hash than come out. Nothing is made of a block whose hash does not fit; there each content
+    /// is held against its own, so that damage has a name.
     Sealed {
         /// The plain size of a block.
         block: usize,

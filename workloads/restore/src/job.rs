@@ -88,12 +88,12 @@ impl<'a> Job<'a> {
         !self.catalogue.seals.is_empty() && !self.restore.leaves_out(HASH)
     }
 
-    /// Whether a block is what was packed. False too where only its contents can say that.
-    pub(crate) fn is_sealed(&self, block: usize, bytes: &[u8], lap: &mut Lap) -> bool {
+    /// Whether a block, as it was read, is what was packed. False too where only its contents can say that.
+    pub(crate) fn is_sealed(&self, block: usize, packed: &[u8], lap: &mut Lap) -> bool {
         if !self.has_seals() {
             return false;
         }
-        let fits = self.restore.hash.of(bytes).0 == self.catalogue.seals[block];
+        let fits = self.restore.hash.of(packed).0 == self.catalogue.seals[block];
         lap.mark(HASH);
         fits
     }

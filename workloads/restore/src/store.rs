@@ -135,9 +135,12 @@ impl Form {
                     }
                     // A group of empty contents still is a block.
                     let pieces: Vec<&[u8]> = if plain.is_empty() { vec![&[]] } else { plain.chunks(piece).collect() };
-                    let seal =
-                        |piece: &[u8]| matches!(self.layout, Layout::Sealed { .. }).then(|| self.hash.of(piece).0);
-                    let pack = |piece| Ok(Piece { packed: packer.pack(piece)?, plain: piece.len(), seal: seal(piece) });
+                    let sealing = matches!(self.layout, Layout::Sealed { .. });
+                    let pack = |plain: &[u8]| {
+                        let bytes = packer.pack(plain)?;
+                        let seal = sealing.then(|| self.hash.of(&bytes).0);
+                        Ok(Piece { packed: bytes, plain: plain.len(), seal })
+                    };
                     pieces.into_iter().map(pack).collect()
                 },
             )
@@ -172,7 +175,7 @@ impl Form {
 #[derive(Default)]
 struct Pack {
     blocks: Vec<Block>,
-    /// The hash of each block, where blocks have one.
+    /// The hash of each block as it lies there, where blocks have one.
     seals: Vec<[u8; 32]>,
 }
 

@@ -152,12 +152,12 @@ fn damage_is_named_and_never_restored() {
         "stream",
         "best-uring",
         "best-mapped",
-        "best-lz4",
+        "pack",
+        "sealed",
+        "all-but-sealed",
         "best-fast-5",
         "best-64k-dictionary",
-        "best-sealed",
-        "sealed-lz4",
-        "sealed-not-packed",
+        "best-not-packed",
     ] {
         let place = Place::environment();
         let variant = row(name);

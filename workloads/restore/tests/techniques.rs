@@ -137,7 +137,7 @@ fn damage_in_a_sealed_block_is_told_by_the_file_that_has_it() {
         fs::create_dir(&target).unwrap();
         Site::new(source.clone(), target, dir.path().join("kept"), Tally::default())
     };
-    let row = WORKLOAD.variant("sealed-not-packed").unwrap().technique;
+    let row = WORKLOAD.variant("best-not-packed").unwrap().technique;
     row.prepare(&new("first")).unwrap();
     let pack = dir.path().join("kept/sealed-256k-plain-blake3/pack");
     let whole = fs::read(&pack).unwrap();

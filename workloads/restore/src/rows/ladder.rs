@@ -39,8 +39,10 @@ const UP_FRONT: Restore = Restore { directories: UpFront, ..FEWER };
 const WORKERS: Restore = Restore { crew: Crew::EachProcessor, ..UP_FRONT };
 pub(super) const BLAKE3: Restore = Restore { hash: Hash::Blake3, ..WORKERS };
 pub(super) const PACK: Restore = Restore { layout: BLOCKS, ..BLAKE3 };
-const HARDLINKS: Restore = Restore { duplicates: Duplicates::Linked, ..PACK };
-pub(super) const BLOCKS: Layout = Layout::Pack { block: 256 << 10 };
+pub(super) const SEALED: Restore = Restore { layout: Layout::Sealed { block: 256 << 10 }, ..PACK };
+/// All steps that help and cost no promise but atomicity.
+pub(super) const BEST: Restore = Restore { codec: Codec::Lz4, ..SEALED };
+const BLOCKS: Layout = Layout::Pack { block: 256 << 10 };
 /// The four of the second post-mortem together: its pool, its batches, its parallel links, its prefetch.
 const HOLOTREE: Restore = Restore {
     buffers: Buffers::Pooled,
@@ -63,7 +65,8 @@ pub(super) const ROWS: &[Variant] = &[
     variant("workers", &WORKERS, "and a worker for each processor"),
     variant("blake3", &BLAKE3, "and BLAKE3 instead of SHA-256"),
     variant("pack", &PACK, "and one pack of 256 KiB blocks instead of loose objects"),
-    variant("hardlinks", &HARDLINKS, "and duplicates as hard links"),
+    variant("sealed", &SEALED, "and one hash of each packed block, instead of one of each content"),
+    variant("best", &BEST, "and lz4 instead of zstd: all steps that help and cost no promise but atomicity"),
     variant("only-pooled", &Restore { buffers: Buffers::Pooled, ..GZIP }, "the baseline with pooled buffers"),
     variant(
         "only-whole",
@@ -85,6 +88,11 @@ pub(super) const ROWS: &[Variant] = &[
         "only-workers",
         &Restore { crew: Crew::EachProcessor, ..GZIP },
         "the baseline with a worker for each processor",
+    ),
+    variant(
+        "zstd-workers",
+        &Restore { crew: Crew::EachProcessor, ..ZSTD },
+        "the same with zstd: what the headline change is worth to many",
     ),
     variant("only-8-workers", &Restore { crew: Crew::Of(8), ..GZIP }, "the baseline with eight workers"),
     variant("only-blake3", &Restore { hash: Hash::Blake3, ..GZIP }, "the baseline with BLAKE3"),
@@ -142,28 +150,37 @@ pub(super) const ROWS: &[Variant] = &[
         &Restore { sync: Syncing::EachFile, ..GZIP },
         "the baseline with a sync before each file is closed; names are not synced",
     ),
-    variant("all-but-zstd", &Restore { codec: Codec::Gzip { level: 6 }, ..HARDLINKS }, "the ladder's end with gzip"),
+    variant(
+        "all-but-zstd",
+        &Restore { codec: Codec::Gzip { level: 6 }, ..BEST },
+        "the ladder's end with gzip, and neither zstd nor lz4",
+    ),
     variant(
         "all-but-pooled",
-        &Restore { buffers: Buffers::Fresh, ..HARDLINKS },
+        &Restore { buffers: Buffers::Fresh, ..BEST },
         "the ladder's end with fresh buffers: a pack asks for none",
     ),
     variant(
         "all-but-whole",
-        &Restore { whole: false, context: Context::Fresh, ..HARDLINKS },
+        &Restore { whole: false, context: Context::Fresh, ..BEST },
         "the ladder's end with a fresh context a block",
     ),
     variant(
         "all-but-fewer-calls",
-        &Restore { way: Way::SevenCalls, naming: Naming::Absolute, ..HARDLINKS },
+        &Restore { way: Way::SevenCalls, naming: Naming::Absolute, ..BEST },
         "the ladder's end with seven calls a file",
     ),
     variant(
         "all-but-dirs-up-front",
-        &Restore { directories: OnDemand, ..HARDLINKS },
+        &Restore { directories: OnDemand, ..BEST },
         "the ladder's end with directories on demand",
     ),
-    variant("all-but-workers", &Restore { crew: Crew::Alone, ..HARDLINKS }, "the ladder's end by one worker"),
-    variant("all-but-blake3", &Restore { hash: Hash::Sha256, ..HARDLINKS }, "the ladder's end with SHA-256"),
-    variant("all-but-pack", &Restore { layout: Layout::Loose, ..HARDLINKS }, "the ladder's end from loose objects"),
+    variant("all-but-workers", &Restore { crew: Crew::Alone, ..BEST }, "the ladder's end by one worker"),
+    variant("all-but-blake3", &Restore { hash: Hash::Sha256, ..BEST }, "the ladder's end with SHA-256"),
+    variant("all-but-pack", &Restore { layout: Layout::Loose, ..BEST }, "the ladder's end from loose objects"),
+    variant(
+        "all-but-sealed",
+        &Restore { layout: BLOCKS, ..BEST },
+        "the ladder's end, each content held against its hash",
+    ),
 ];

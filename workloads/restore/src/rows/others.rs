@@ -1,7 +1,7 @@
 //! Other ways to a tree: one stream, whole files of an unpacked store, images that are mounted instead, and a tree that
 //! stands already.
 
-use super::ladder::{BLAKE3, PACK};
+use super::ladder::{BEST, BLAKE3};
 use crate::knobs::{Crew, Restore};
 use crate::{By, Differs, Format, Layout, Mounted, Over, RestoredAndRead, Then, Unpacked};
 use technique::{Variant, variant};
@@ -47,12 +47,12 @@ pub(super) const ROWS: &[Variant] = &[
     ),
     variant(
         "best-read-once",
-        &RestoredAndRead { by: PACK, then: Then::ReadAll },
+        &RestoredAndRead { by: BEST, then: Then::ReadAll },
         "the best, and then every file read once",
     ),
     variant(
         "best-first-import",
-        &RestoredAndRead { by: PACK, then: Then::Import },
+        &RestoredAndRead { by: BEST, then: Then::Import },
         "the best, and then what a first import touches: all files of one directory in seven",
     ),
     variant(
@@ -82,22 +82,22 @@ pub(super) const ROWS: &[Variant] = &[
     variant("squashfs-first-import", &mounted(Format::Squashfs, Then::Import), "the same by squashfs, packed by zstd"),
     variant(
         "over-same-by-time",
-        &Over { by: PACK, differs: Differs::BySizeAndTime, aged: false },
+        &Over { by: BEST, differs: Differs::BySizeAndTime, aged: false },
         "over the tree itself: all is looked at, nothing is to be done",
     ),
     variant(
         "over-same-by-contents",
-        &Over { by: PACK, differs: Differs::ByContents, aged: false },
+        &Over { by: BEST, differs: Differs::ByContents, aged: false },
         "the same, each file read and held against its hash",
     ),
     variant(
         "over-aged-by-time",
-        &Over { by: PACK, differs: Differs::BySizeAndTime, aged: true },
+        &Over { by: BEST, differs: Differs::BySizeAndTime, aged: true },
         "over a tree of which a few files of a hundred differ, by size, time and mode; others removed",
     ),
     variant(
         "over-aged-by-contents",
-        &Over { by: PACK, differs: Differs::ByContents, aged: true },
+        &Over { by: BEST, differs: Differs::ByContents, aged: true },
         "the same by hash: finds what neither size nor time tells",
     ),
 ];

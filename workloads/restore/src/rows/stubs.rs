@@ -1,6 +1,6 @@
 //! Rows with a phase taken away, and the floor.
 
-use super::ladder::{GZIP, PACK};
+use super::ladder::{BEST, GZIP};
 use crate::floor::Floor;
 use crate::knobs::Restore;
 use technique::phase::{DECODE, HASH, WRITE};
@@ -25,17 +25,18 @@ pub(super) const ROWS: &[Variant] = &[
     stub("gzip-no-hash", &Restore { without: Some(HASH), ..GZIP }, "gzip", HASH, "the baseline, nothing verified"),
     stub(
         "best-no-decode",
-        &Restore { without: Some(DECODE), ..PACK },
+        &Restore { without: Some(DECODE), ..BEST },
         "best",
         DECODE,
         "the best, every content unpacked before the clock starts",
     ),
     stub(
         "best-no-write",
-        &Restore { without: Some(WRITE), ..PACK },
+        &Restore { without: Some(WRITE), ..BEST },
         "best",
         WRITE,
         "the best, every byte written after the clock has stopped",
     ),
+    stub("best-no-hash", &Restore { without: Some(HASH), ..BEST }, "best", HASH, "the best, nothing verified"),
     variant("floor", &Floor { workers: 2 }, "the same files from memory, two workers, nothing decoded"),
 ];
