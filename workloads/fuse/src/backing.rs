@@ -5,10 +5,13 @@ use crate::numbered::Numbered;
 use crate::vectors::lock;
 use blocks::{Ino, Store};
 use fuser::TimeOrNow;
-use std::fs::{File, FileTimes, OpenOptions};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, openat, unlinkat};
+use rustix::path::DecInt;
+use std::fs::{File, FileTimes};
 use std::io::{Error, Result};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 use technique::Lap;
@@ -16,14 +19,17 @@ use technique::phase::{SYNC, WRITE};
 
 /// Files of a directory, called by their numbers. Each stays open from its first use until it is forgotten.
 pub(crate) struct Backing {
-    dir: PathBuf,
+    path: PathBuf,
+    /// The same, held: a path of six names costs more than all else that it takes to make a file in memory.
+    dir: OwnedFd,
     open: Mutex<Numbered<Arc<File>>>,
 }
 
 impl Backing {
     /// Files in a directory that is empty.
-    pub(crate) fn new(dir: PathBuf) -> Backing {
-        Backing { dir, open: Mutex::default() }
+    pub(crate) fn new(path: &Path) -> Result<Backing> {
+        let dir = openat(CWD, path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+        Ok(Backing { path: path.to_owned(), dir, open: Mutex::default() })
     }
 
     /// The file of that number, which is made if it is not there.
@@ -32,9 +38,12 @@ impl Backing {
         if let Some(file) = open.get(&ino) {
             return Ok(Arc::clone(file));
         }
-        let path = self.dir.join(ino.to_string());
-        let made = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
-        let file = Arc::new(made.map_err(|error| Error::new(error.kind(), format!("{}: {error}", path.display())))?);
+        let how = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC;
+        let made = openat(&self.dir, DecInt::new(ino), how, Mode::RUSR | Mode::WUSR).map_err(|errno| {
+            let error = Error::from(errno);
+            Error::new(error.kind(), format!("{}: {error}", self.path.join(ino.to_string()).display()))
+        })?;
+        let file = Arc::new(File::from(made));
         open.insert(ino, Arc::clone(&file));
         Ok(file)
     }
@@ -115,7 +124,7 @@ impl Store for Backing {
 
     fn forget(&self, ino: Ino) -> Result<()> {
         match lock(&self.open).remove(&ino) {
-            Some(_) => std::fs::remove_file(self.dir.join(ino.to_string())),
+            Some(_) => Ok(unlinkat(&self.dir, DecInt::new(ino), AtFlags::empty())?),
             None => Ok(()),
         }
     }

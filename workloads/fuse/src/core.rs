@@ -46,7 +46,7 @@ impl Core {
             Held::Pages => Arc::new(Pages::default()),
             Held::Blocks(layer) => layer.open(dir).context("opening the store")?.into(),
             Held::Files => {
-                let files = Arc::new(Backing::new(dir.to_owned()));
+                let files = Arc::new(Backing::new(dir).context("opening the directory of its files")?);
                 backing = (knobs.data == Data::Passthrough).then(|| Arc::clone(&files));
                 files
             }
@@ -55,7 +55,7 @@ impl Core {
             store = Arc::new(Bounded::new(store, capacity, knobs.late));
         }
         let tree = tree(Shape::Nested, if knobs.threads > 1 { Locks::Sharded } else { Locks::Global });
-        Ok(Core { knobs, tree, nodes: Nodes::new(), store, backing, watch: Watch::default() })
+        Ok(Core { knobs, tree, nodes: Nodes::new(), store, backing, watch: Watch::new(knobs.data == Data::Writeback) })
     }
 
     /// What the kernel is told of a node: what it is known by, and what its store knows of it.

@@ -175,8 +175,9 @@ impl Technique for Job {
 
     fn counted(&self, ready: &Ready) -> Vec<(&'static str, u64)> {
         let mut counted = Vec::new();
-        // The kernel's own file systems make no trip, and what a peer does on the way is its own.
-        if ready.stack.server.is_some() {
+        // The kernel's own file systems make no trip, nor does one that lies in a file of the server's; and what a peer
+        // does on the way is its own.
+        if ready.stack.server.is_some() && ready.stack.on_top.is_none() {
             counted.push((ROUND_TRIP, ready.trip_ns));
         }
         let before = |name| ready.before.get(name).copied().unwrap_or(0);

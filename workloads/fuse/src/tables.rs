@@ -106,11 +106,22 @@ pub static CREATE: Workload = Workload {
             "plain, the page cache gathers writes",
         ),
         variant("direct", &const { create(DIRECT) }, "lean, past the page cache"),
+        variant(
+            "bytes-other",
+            &const { at(Place::Other, served(Does::Create(1), NO_PROBE)) },
+            "no-probe written byte by byte, server on another processor: what comes near half a second a file",
+        )
+        .aside(),
         variant("files", &const { create(FILES) }, "lean, a file in memory for each file"),
         variant(
             "files-room",
             &const { create(Knobs { room: ROOM, ..FILES }) },
             "files, the descriptor table grown before",
+        ),
+        variant(
+            "files-bare",
+            &const { create(Knobs { store: Held::Files, room: ROOM, ..BARE }) },
+            "files-room, nothing opened or closed, and the device read and answered by hand",
         ),
         variant("passthrough", &const { create(PASSTHROUGH) }, "files, the kernel writes to them itself"),
         variant(
@@ -198,6 +209,16 @@ macro_rules! write {
                 "lean, where the scheduler puts them",
             ),
             variant("direct", &const { stream($piece, DIRECT) }, "lean, past the page cache"),
+            variant(
+                "direct-pages",
+                &const { stream($piece, Knobs { store: Held::Pages, ..DIRECT }) },
+                "direct, into memory that comes two MiB at a time",
+            ),
+            variant(
+                "direct-bare",
+                &const { stream($piece, Knobs { store: Held::Pages, transport: Transport::Bare, ..DIRECT }) },
+                "direct-pages, and the device is read and answered by hand",
+            ),
             variant("writeback", &const { stream($piece, WRITEBACK) }, "lean, the page cache gathers writes"),
             variant(
                 "writeback-probe",
@@ -236,6 +257,11 @@ macro_rules! write {
                 "writeback, and may fill memory with what is not written yet (bdi strict_limit 0)",
             ),
             variant(
+                "writeback-pages",
+                &const { stream($piece, Knobs { store: Held::Pages, strict_limit: false, ..WRITEBACK }) },
+                "writeback-no-limit, into memory that comes two MiB at a time",
+            ),
+            variant(
                 "passthrough-other",
                 &const { at(Place::Other, stream($piece, PASSTHROUGH)) },
                 "passthrough, server on another processor",
@@ -272,7 +298,7 @@ const fn stream(piece: usize, knobs: Knobs) -> Job {
 pub static WRITE_4K: Workload = Workload {
     name: "fuse-4k",
     question: "How fast is a long file written in pieces of 4 KiB, and stored?",
-    fixtures: &["stream-64m", "tiny"],
+    fixtures: &["stream-64m", "stream-256m", "stream-512m", "tiny"],
     variants: write!(PIECE),
     ladder: &[],
     floor: Some("tmpfs"),
@@ -284,7 +310,7 @@ pub static WRITE_4K: Workload = Workload {
 pub static WRITE_1M: Workload = Workload {
     name: "fuse-1m",
     question: "How fast is a long file written in pieces of 1 MiB, and stored?",
-    fixtures: &["stream-64m", "tiny"],
+    fixtures: &["stream-64m", "stream-256m", "stream-512m", "tiny"],
     variants: write!(LARGE),
     ladder: &[],
     floor: Some("tmpfs"),

@@ -90,6 +90,9 @@ pub(crate) struct Watch {
     counts: [AtomicU64; TABLE.len()],
     looking: AtomicBool,
     threads: Mutex<Vec<Arc<Mutex<Laps>>>>,
+    /// Whether the kernel gathers writes. Then a client may have waited for one in a write, in a sync, in a close, or not
+    /// at all: what they took stays where it waited, if it did.
+    gathers: bool,
 }
 
 /// The stopwatches of one thread, one for each group and one for the others.
@@ -111,6 +114,11 @@ thread_local! {
 }
 
 impl Watch {
+    /// Of a server for which the kernel gathers writes, or not.
+    pub(crate) fn new(gathers: bool) -> Watch {
+        Watch { gathers, ..Watch::default() }
+    }
+
     /// Does what was asked for, counted and timed. What `work` marks is booked. The answer itself is not: it wakes the
     /// client, which may take the processor at once, and that time is not the server's.
     pub(crate) fn turn<R>(&self, request: Request, work: impl FnOnce(&mut Lap) -> R) -> R {
@@ -128,7 +136,8 @@ impl Watch {
             if !laps.looking {
                 *laps = Laps::new(true);
             }
-            let group = TABLE[request as usize].1;
+            let nobody_knows = self.gathers && request == Request::Write;
+            let group = if nobody_knows { Group::Others } else { TABLE[request as usize].1 };
             let at = GROUPS.iter().position(|(one, _)| *one == group).unwrap_or(GROUPS.len());
             let lap = &mut laps.laps[at];
             lap.mark(REST);
