@@ -31,6 +31,9 @@ use technique::{Outcome, Promises, Variant};
 const ROUNDS_WITH_PHASES: u32 = 3;
 /// More than this in finished trees, or a third of the room, and they are removed between rounds.
 const TRASH_LIMIT: u64 = 6 << 30;
+/// What one sample may leave, in trees of the fixture's weight, and a little beside.
+const TREES_A_SAMPLE: u64 = 5;
+const SPARE: u64 = 64 << 20;
 
 /// What a run left.
 pub struct Done {
@@ -380,10 +383,8 @@ impl<'a> Trial<'a> {
             if !self.out.contains(variant.name) {
                 progress.at(done as u64, variants.len() as u64, &format!("{name}/{}", variant.name));
                 let place = round.map(|round| (round, u32::try_from(done).unwrap_or(u32::MAX)));
+                self.make_room(record)?;
                 self.sample(record, variant, pass, place)?;
-            }
-            if self.trash > self.trash_limit {
-                self.empty_trash(record)?;
             }
         }
         Ok(())
@@ -411,6 +412,7 @@ impl<'a> Trial<'a> {
                 progress.at(done, u64::from(all) * order.len() as u64, &words);
                 let seat = (round, u32::try_from(position).unwrap_or(u32::MAX));
                 if !self.out.contains(variant.name) {
+                    self.make_room(record)?;
                     self.sample(record, variant, *pass, Some(seat))?;
                 }
             }
@@ -547,6 +549,16 @@ impl<'a> Trial<'a> {
         }
         self.trash += Room::of(&self.entry.fixture.tally).weight();
         self.errand.target = self.stage.fresh()?;
+        Ok(())
+    }
+
+    /// Removes finished trees where the next sample might not fit: a row may write more than the fixture weighs, as
+    /// those do that make parity, or put all into temporary files first.
+    fn make_room(&mut self, record: &mut Record) -> Result<()> {
+        let next = SPARE + TREES_A_SAMPLE * Room::of(&self.entry.fixture.tally).weight();
+        if self.stage.keeps_trees() && self.trash > 0 && free(self.stage.dir())? < next {
+            self.empty_trash(record)?;
+        }
         Ok(())
     }
 
