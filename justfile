@@ -62,7 +62,7 @@ peers:
     root=()
     [ "$(id -u)" = 0 ] || root=(sudo)
     "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends \
-        tar gzip pigz zstd libarchive-tools squashfs-tools zip unzip git
+        tar gzip pigz zstd libarchive-tools squashfs-tools erofs-utils xfsprogs btrfs-progs zip unzip git
     "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends \
         restic borgbackup casync ostree bindfs mergerfs gocryptfs fd-find bfs
     python3 -m venv target/tools

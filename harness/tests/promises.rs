@@ -99,8 +99,7 @@ fn a_false_claim_ends_with_an_exit_code_of_its_own() {
 #[test]
 fn a_flipped_bit_is_told_by_name_and_one_who_does_not_look_is_found() {
     let home = Home::new();
-    let rows =
-        ["restore/gzip", "restore/best", "restore/best-sealed", "restore/sealed-lz4", "restore/sealed-not-packed"];
+    let rows = ["restore/gzip", "restore/pack", "restore/sealed", "restore/best", "restore/best-not-packed"];
     let words = ["restore/tar", "--trial", "verified", "--moments", "25", "--unclaimed"];
     let (code, trials) = promises(&home, &[&rows[..], &words[..]].concat());
     assert_eq!(code, 0, "{trials:#?}");
@@ -157,8 +156,11 @@ fn what_is_durable_outlives_a_power_cut_and_what_is_not_is_lost() {
     let script = home.path("stored.sh");
     std::fs::write(&script, "cp -a \"$1/.\" \"$2\" && sync -f \"$2\"\n").unwrap();
     let stored = format!("stored[durable,times,independent]=sh {} {{source}} {{target}}", script.display());
-    let (code, trials) =
-        promises(&home, &["restore/best", "--peer", &stored, "--trial", "durable", "--moments", "1", "--unclaimed"]);
+    let rows = ["restore/best", "restore/best-synced-once", "restore/best-all-synced"];
+    let (code, trials) = promises(
+        &home,
+        &[&rows[..], &["--peer", &stored, "--trial", "durable", "--moments", "1", "--unclaimed"]].concat(),
+    );
     assert_eq!(code, 0, "{trials:#?}");
     for kind in ["ext4", "xfs", "btrfs"] {
         let stored = of(&trials, &format!("restore/stored on {kind}"), "durable");
@@ -167,6 +169,14 @@ fn what_is_durable_outlives_a_power_cut_and_what_is_not_is_lost() {
             continue;
         }
         assert_eq!((&stored["tried"], &stored["broken"]), (&1.into(), &0.into()), "{stored}");
+        for row in &rows[1..] {
+            let kept = of(&trials, &format!("{row} on {kind}"), "durable");
+            assert_eq!(
+                (&kept["claimed"], &kept["tried"], &kept["broken"]),
+                (&true.into(), &1.into(), &0.into()),
+                "{kept}"
+            );
+        }
         let lost = of(&trials, &format!("restore/best on {kind}"), "durable");
         assert_eq!((&lost["claimed"], &lost["broken"]), (&false.into(), &1.into()), "{lost}");
     }
