@@ -318,8 +318,9 @@ fn a_full_disk_is_told_and_leaves_nothing() {
 #[test]
 fn a_pwalk_on_the_search_path_is_a_row_and_without_one_the_row_says_where_to_get_it() {
     const SCRIPT: &str = "#!/bin/sh\n\
-        exec find \"$1\" -mindepth 1 -type f -printf \
-        '%i,0,0,\"%p\",\"\",%U,%G,%s,0,0,1,\"0100%m\",0,%Ts,0,-1,0\\n'\n";
+        find \"$1\" -mindepth 1 -type f -printf \
+        '%i,0,0,\"%p\",\"\",%U,%G,%s,0,0,1,\"0100%m\",0,%Ts,0,-1,0\\n' |\
+        sed -E 's|(/[^/\"]+[.])([^./\"]+)\",\"\"|\\1\\2\",\"\\2\"|'\n";
     let home = Home::new();
     let bin = dir(&home, "bin");
     let path = std::env::var("PATH").unwrap();

@@ -81,7 +81,8 @@ enum Shape {
     /// 44 bytes, little endian, and the path below DIR. Inode u64, size u64, mtime seconds i64, nanoseconds u32, uid
     /// u32, gid u32, mode u32, length of the path u32
     Pathed,
-    /// Lines with the columns of pwalk, which `DuckDB` and others read
+    /// The lines of pwalk, which `DuckDB` and others read. Three things differ: control characters of names stay, a
+    /// directory that cannot be opened has a line that ends with 0,0, and so has a mount point under --one-file-system
     Csv,
     /// The path below DIR and a NUL, for xargs -0
     Paths,

@@ -1,30 +1,31 @@
-//! Lines of CSV, by the columns of pwalk.
+//! Lines of CSV, by the columns of pwalk. A directory has no extension there, whatever its name: pwalk looks for a dot,
+//! and takes each that it finds for the name's first byte.
 
 use crate::format::Entry;
 use crate::meta::Meta;
 use crate::place::Place;
+use crate::read_back::{Line, below};
+use anyhow::{Context, Result, bail, ensure};
 
 /// The CSV line of a directory, which says how many names it holds and how many bytes they have.
 pub(crate) fn directory_line(place: &Place, names: i64, bytes: u64, out: &mut Vec<u8>) {
-    let name = place.path.rsplit(|byte| *byte == b'/').next().unwrap_or(b"");
     let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
-    put_line(&place.meta, place.above, i64::from(place.depth) - 1, (&place.path, None), name, names, bytes, out);
+    put_line(&place.meta, place.above, i64::from(place.depth) - 1, (&place.path, None), names, bytes, out);
 }
 
 /// The line of what is no directory.
 pub(crate) fn line(entry: &Entry<'_>, out: &mut Vec<u8>) {
     let place = entry.place;
     let path = (&place.path[..], Some(entry.name));
-    put_line(entry.meta, place.meta.inode, i64::from(place.depth), path, entry.name, -1, 0, out);
+    put_line(entry.meta, place.meta.inode, i64::from(place.depth), path, -1, 0, out);
 }
 
-#[expect(clippy::too_many_arguments, reason = "a line has so many columns")]
+/// `path` is a directory's, and with it the name of what it holds, where the line is of that.
 fn put_line(
     meta: &Meta,
     above: u64,
     depth: i64,
     path: (&[u8], Option<&[u8]>),
-    name: &[u8],
     names: i64,
     bytes: i64,
     out: &mut Vec<u8>,
@@ -44,7 +45,9 @@ fn put_line(
         put_quoted(name, out);
     }
     out.extend_from_slice(b"\",\"");
-    put_quoted(extension_of(name), out);
+    if let Some(name) = path.1 {
+        put_quoted(extension_of(name), out);
+    }
     out.extend_from_slice(b"\",");
     for value in [meta.owner.into(), meta.group.into(), i128::from(meta.size), meta.device.into()] {
         put(out, value);
@@ -86,6 +89,69 @@ fn put_quoted(mut bytes: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(bytes);
 }
 
+/// Reads lines back; `root` is the path of what was walked.
+pub(crate) fn read(bytes: &[u8], root: &[u8], lines: &mut Vec<Line>) -> Result<()> {
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let fields = csv_line(&mut rest)?;
+        ensure!(fields.len() == 17, "a line has {} columns", fields.len());
+        let text = |at: usize| std::str::from_utf8(&fields[at]).context("a field is no text");
+        // The root has a line too, at depth -1; it is no entry of the walk.
+        if text(2)? == "-1" {
+            continue;
+        }
+        let meta = Meta {
+            inode: text(0)?.parse()?,
+            size: text(7)?.parse()?,
+            mode: u32::from_str_radix(text(11)?, 8)?,
+            mtime: (text(13)?.parse()?, 0),
+            ..Meta::default()
+        };
+        let path = below(&fields[3], root)?;
+        ensure!(has_extension(path, &fields[4], &meta), "a line has a wrong extension: {}", text(4)?);
+        lines.push(Line::without_nanoseconds(path.to_vec(), &meta));
+    }
+    Ok(())
+}
+
+/// Whether that is what pwalk says of a path: nothing of a directory, and else what follows the last dot that is not the
+/// name's first byte. Where nothing follows it, pwalk prints what its memory held.
+fn has_extension(path: &[u8], extension: &[u8], meta: &Meta) -> bool {
+    if meta.is_directory() {
+        return extension.is_empty();
+    }
+    let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or(path);
+    match name.iter().skip(1).rposition(|byte| *byte == b'.') {
+        None => extension.is_empty(),
+        Some(at) => name[at + 2..].is_empty() || extension == &name[at + 2..],
+    }
+}
+
+/// The fields of one line, quotes taken off.
+fn csv_line(rest: &mut &[u8]) -> Result<Vec<Vec<u8>>> {
+    let mut fields = vec![Vec::new()];
+    let mut quoted = false;
+    let mut at = 0;
+    while let Some(&byte) = rest.get(at) {
+        at += 1;
+        let field = fields.last_mut().expect("there is one from the start");
+        match byte {
+            b'"' if quoted && rest.get(at) == Some(&b'"') => {
+                field.push(b'"');
+                at += 1;
+            }
+            b'"' => quoted = !quoted,
+            b',' if !quoted => fields.push(Vec::new()),
+            b'\n' if !quoted => {
+                *rest = &rest[at..];
+                return Ok(fields);
+            }
+            _ => field.push(byte),
+        }
+    }
+    bail!("the last line has no end")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,7 +170,7 @@ mod tests {
         line(&Entry { meta: &meta, place: &place(), name: b"a\".b", number: 0, root: 2 }, &mut out);
         directory_line(&place(), 4, 10, &mut out);
         let expected = "9,7,1,\"/r/d.x/a\"\".b\",\"b\",2,3,10,66,8,1,\"0100644\",6,-5,7,-1,0\n\
-                        7,3,0,\"/r/d.x\",\"x\",0,0,0,0,0,0,\"0040755\",0,0,0,4,10\n";
+                        7,3,0,\"/r/d.x\",\"\",0,0,0,0,0,0,\"0040755\",0,0,0,4,10\n";
         assert_eq!(String::from_utf8(out).unwrap(), expected);
     }
 
@@ -113,5 +179,27 @@ mod tests {
         for (name, expected) in [("a.b", "b"), (".bashrc", ""), ("a.b.c", "c"), ("none", ""), ("end.", "")] {
             assert_eq!(extension_of(name.as_bytes()), expected.as_bytes());
         }
+    }
+
+    #[test]
+    fn a_line_of_csv_is_held_to_its_extension() {
+        let check = |mode: &str, name: &str, extension: &str| {
+            let line = format!("9,7,0,\"/r/d.x/{name}\",\"{extension}\",2,3,10,66,8,1,\"{mode}\",6,-5,7,-1,0\n");
+            let mut lines = Vec::new();
+            read(line.as_bytes(), b"/r", &mut lines).map(|()| lines.len())
+        };
+        for (mode, name, extension) in [
+            ("0040755", "a.b", ""),
+            ("0100644", "a.b", "b"),
+            ("0100644", "a.b.c", "c"),
+            ("0100644", ".bashrc", ""),
+            ("0100644", ".a.b", "b"),
+            ("0100644", "none", ""),
+            ("0100644", "end.", ""),
+        ] {
+            assert_eq!(check(mode, name, extension).unwrap(), 1, "{name}");
+            assert_eq!(check(mode, name, "other").is_err(), name != "end.", "{name}");
+        }
+        assert!(check("0040755", "a.b", "b").is_err());
     }
 }

@@ -15,7 +15,9 @@ pub enum Format {
     /// The document's second record: its text says 24 bytes, its struct has 28; and the full path. Sizes above 4 GiB
     /// and times before 1970 or after 2106 do not fit, and the mode is missing.
     Short,
-    /// A line of pwalk's CSV, by its columns. Unlike pwalk it keeps control characters, within quotes.
+    /// A line of the CSV of pwalk 2.6.8 and 3.0.0, byte for byte, but where that loses something. Control characters of
+    /// names are kept, within quotes. A directory that cannot be opened has a line, by which it holds nothing, and so has
+    /// one on another file system that is not to be entered; pwalk has none of either. Paths may have any length.
     Csv,
     /// 48 bytes and the bare name; the directory is told by its number, which its own record gives.
     Parented,

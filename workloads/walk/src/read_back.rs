@@ -1,6 +1,7 @@
 //! The way back: what a row has written, line by line, in whatever format.
 
 use crate::columns;
+use crate::csv;
 use crate::format::{LONG, PARENTED, PATHED, SHORT};
 use crate::meta::Meta;
 use anyhow::{Context, Result, bail, ensure};
@@ -43,7 +44,7 @@ impl Line {
     }
 
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "what the document's record holds")]
-    fn without_nanoseconds(path: Vec<u8>, meta: &Meta) -> Line {
+    pub(crate) fn without_nanoseconds(path: Vec<u8>, meta: &Meta) -> Line {
         let narrow = Narrow {
             inode: meta.inode,
             is_directory: meta.is_directory(),
@@ -92,7 +93,7 @@ pub(crate) fn records(target: &Path, source: &Path) -> Result<Vec<Line>> {
             b"short" => short(&bytes, &root, &mut lines),
             b"pathed" => pathed(&bytes, &mut lines),
             b"paths" => paths(&bytes, &mut lines),
-            b"csv" => csv(&bytes, &root, &mut lines),
+            b"csv" => csv::read(&bytes, &root, &mut lines),
             b"printed" => printed(&bytes, &mut lines),
             b"full" => full(&bytes, &root, &mut lines),
             b"sized" => sized(&bytes, &root, &mut lines),
@@ -142,7 +143,7 @@ impl<'a> Fields<'a> {
 }
 
 /// The path below the root, of a full one.
-fn below<'p>(path: &'p [u8], root: &[u8]) -> Result<&'p [u8]> {
+pub(crate) fn below<'p>(path: &'p [u8], root: &[u8]) -> Result<&'p [u8]> {
     path.strip_prefix(root)
         .and_then(|path| path.strip_prefix(b"/"))
         .with_context(|| format!("{} does not lie below the source", String::from_utf8_lossy(path)))
@@ -255,53 +256,6 @@ fn type_bits(letter: &[u8]) -> Result<u32> {
         _ => bail!("there is no type {}", String::from_utf8_lossy(letter)),
     };
     Ok(bits)
-}
-
-fn csv(bytes: &[u8], root: &[u8], lines: &mut Vec<Line>) -> Result<()> {
-    let mut rest = bytes;
-    while !rest.is_empty() {
-        let fields = csv_line(&mut rest)?;
-        ensure!(fields.len() == 17, "a line has {} columns", fields.len());
-        let text = |at: usize| std::str::from_utf8(&fields[at]).context("a field is no text");
-        // The root has a line too, at depth -1; it is no entry of the walk.
-        if text(2)? == "-1" {
-            continue;
-        }
-        let meta = Meta {
-            inode: text(0)?.parse()?,
-            size: text(7)?.parse()?,
-            mode: u32::from_str_radix(text(11)?, 8)?,
-            mtime: (text(13)?.parse()?, 0),
-            ..Meta::default()
-        };
-        lines.push(Line::without_nanoseconds(below(&fields[3], root)?.to_vec(), &meta));
-    }
-    Ok(())
-}
-
-/// The fields of one line, quotes taken off.
-fn csv_line(rest: &mut &[u8]) -> Result<Vec<Vec<u8>>> {
-    let mut fields = vec![Vec::new()];
-    let mut quoted = false;
-    let mut at = 0;
-    while let Some(&byte) = rest.get(at) {
-        at += 1;
-        let field = fields.last_mut().expect("there is one from the start");
-        match byte {
-            b'"' if quoted && rest.get(at) == Some(&b'"') => {
-                field.push(b'"');
-                at += 1;
-            }
-            b'"' => quoted = !quoted,
-            b',' if !quoted => fields.push(Vec::new()),
-            b'\n' if !quoted => {
-                *rest = &rest[at..];
-                return Ok(fields);
-            }
-            _ => field.push(byte),
-        }
-    }
-    bail!("the last line has no end")
 }
 
 /// A record that names its directory by a number.
