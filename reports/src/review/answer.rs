@@ -7,31 +7,6 @@ use crate::stats::{FEWEST, Verdict};
 use crate::summary::{Row, change};
 use std::collections::BTreeSet;
 
-/// The row that stands for what can be had now: the fastest of those that do the whole job. Those are the ladder, the
-/// rows that are asked what a phase is worth, and all others that promise no less than the baseline. What is faster
-/// and promises less answers a smaller question; it is told, and is not the answer.
-pub(super) fn now<'a>(look: &'a Look) -> Option<&'a Row> {
-    let baseline = look.baseline();
-    let is_asked = |row: &Row| look.summary.ceilings.iter().any(|ceiling| ceiling.of == row.name);
-    let does_the_job = |row: &&Row| {
-        let keeps = baseline.is_none_or(|baseline| given_up(baseline, row).is_empty());
-        row.rank > 0 && (keeps || look.plan.ladder.contains(&row.name) || is_asked(row))
-    };
-    let mut rows = look.summary.rows.iter().filter(does_the_job);
-    let fastest = rows.next()?;
-    // Of rows that cannot be told apart, the one of which most is known, or that spends its time on what the baseline
-    // does; too few rounds tell nothing apart.
-    let task = |row: &Row| row.phases.iter().max_by(|a, b| a.1.total_cmp(&b.1)).map(|(phase, _)| phase.clone());
-    let work = baseline.and_then(task);
-    let does_it = |row: &Row| row.phases.iter().any(|(phase, _)| Some(phase) == work.as_ref());
-    let is_better = |row: &&Row| {
-        let as_fast = row.rank == fastest.rank && row.name != look.summary.baseline;
-        let better = (is_asked(row) && !is_asked(fastest)) || (does_it(row) && !does_it(fastest));
-        as_fast && fastest.rounds >= FEWEST && better
-    };
-    Some(rows.find(is_better).unwrap_or(fastest))
-}
-
 /// The first screen.
 pub(super) fn of(look: &Look, now: Option<&str>, targets: &[Target], claims: &[Judged], trust: &[Check]) -> Answer {
     let now = now.and_then(|name| look.row(name));
@@ -155,18 +130,31 @@ fn why(look: &Look, now: &Row) -> String {
     }
     if let Some(baseline) = look.baseline() {
         let faster = others().filter(|row| row.rank < now.rank);
-        let faster: Vec<String> = faster
+        let (alike, less): (Vec<&Row>, Vec<&Row>) = faster.partition(|row| given_up(now, row).is_empty());
+        let alike: Vec<String> = alike.into_iter().filter_map(|row| priced(look, now, row)).collect();
+        if !alike.is_empty() {
+            told.push(format!("Faster with the same promises, and no step of the ladder: {}.", first(alike, 2)));
+        }
+        let less: Vec<String> = less
+            .into_iter()
             .filter_map(|row| {
                 let lost = given_up(baseline, row);
                 let over = row.over_baseline?;
                 Some(format!("{} ({} times, gives up {})", row.name, times(over.mid), list(&lost)))
             })
             .collect();
-        if !faster.is_empty() {
-            told.push(format!("Faster, but not the whole job: {}.", first(faster, 2)));
+        if !less.is_empty() {
+            told.push(format!("Faster, but not the whole job: {}.", first(less, 2)));
         }
     }
     told.join(" ")
+}
+
+/// How many times as fast a row is that promises what the answer does, and what it costs instead, where that is known.
+fn priced(look: &Look, now: &Row, row: &Row) -> Option<String> {
+    let kept = |row: &Row| look.counts(&row.name)?.number("kept_bytes");
+    let price = if kept(row) > kept(now) && kept(now).is_some() { ", keeps more bytes" } else { "" };
+    Some(format!("{} ({} times{price})", row.name, times(row.over_baseline?.mid)))
 }
 
 /// A list that ends where a reader would lose it.
@@ -307,30 +295,6 @@ mod tests {
         );
         let end = "Faster, but not the whole job: names (20.0 times, gives up atomic and independent).";
         assert!(answer.why.ends_with(end), "{}", answer.why);
-    }
-
-    /// A stub makes more known of a row; that makes no row the answer that others beat.
-    #[test]
-    fn one_round_does_not_hide_the_fastest_row_behind_the_one_of_which_most_is_known() {
-        let made = Made::rows(&[GZIP]).row("zstd", &[("decode", 10.0), ("write", 15.0)]).stub(
-            "gzip-no-decode",
-            "gzip",
-            "decode",
-            &[("write", 40.0), ("rest", 10.0)],
-        );
-        for (rounds, is) in [(1, "seems"), (10, "is")] {
-            let answer = told(made.clone().rounds(rounds));
-            let so = answer.sentence.starts_with(&format!("zstd {is} 4.00 times as fast as gzip"));
-            assert!(so, "{}", answer.sentence);
-        }
-    }
-
-    #[test]
-    fn of_rows_that_cannot_be_told_apart_the_one_that_works_at_what_the_baseline_does_is_the_answer() {
-        let tables: (&str, &[(&str, f64)]) = ("tables", &[("encode", 100.0)]);
-        let made = Made::rows(&[tables]).row("rebuild", &[("rebuild", 10.0)]).row("shuffles", &[("encode", 10.0)]);
-        let answer = told(made);
-        assert!(answer.sentence.starts_with("shuffles is 10.00 times as fast as tables"), "{}", answer.sentence);
     }
 
     #[test]

@@ -3,20 +3,19 @@
 use super::Rung;
 use super::look::{Look, given_up};
 use crate::one_step;
-use crate::summary::{self, Bounds};
+use crate::summary::{self, Bounds, Row};
 
 /// Each step of the ladder that was measured, against the last row before it that was. What the gain of a step is
 /// depends on what stands already, so it is shown in three places.
 pub(super) fn of(look: &Look) -> Vec<Rung> {
-    let ladder: Vec<&str> =
-        look.plan.ladder.iter().map(String::as_str).filter(|name| look.row(name).is_some()).collect();
-    let end = ladder.last().copied().unwrap_or_default();
+    let ladder = look.ladder();
+    let end = ladder.last().map_or("", |row| &row.name);
     let steps = ladder.windows(2).enumerate();
-    steps.filter_map(|(at, pair)| rung(look, pair[0], pair[1], at == 0, end)).collect()
+    steps.filter_map(|(at, pair)| rung(look, (pair[0], pair[1]), at == 0, end)).collect()
 }
 
-fn rung(look: &Look, before: &str, name: &str, is_first: bool, end: &str) -> Option<Rung> {
-    let (row_before, row) = (look.row(before)?, look.row(name)?);
+fn rung(look: &Look, (row_before, row): (&Row, &Row), is_first: bool, end: &str) -> Option<Rung> {
+    let (before, name) = (row_before.name.as_str(), row.name.as_str());
     let step = summary::step(look.samples(before)?, look.samples(name)?, row_before, row);
     let gain = step.as_ref().map(|step| step.gain);
     let of = |before: &str, now: &str| look.gain(before, now).map(|(gain, _)| Bounds::from(gain));

@@ -35,6 +35,11 @@ impl<'a> Look<'a> {
         self.row(&self.summary.baseline)
     }
 
+    /// The rows of the ladder that have a number, in its order.
+    pub(super) fn ladder(&self) -> Vec<&Row> {
+        self.plan.ladder.iter().filter_map(|name| self.row(name)).collect()
+    }
+
     /// How many times as fast `now` is as `before`, and what the data say of that.
     pub(super) fn gain(&self, before: &str, now: &str) -> Option<(Interval, Verdict)> {
         let pairs = self.samples(before)?.paired_with(self.samples(now)?);

@@ -3,7 +3,7 @@
 use super::judge::Evidence;
 use super::look::Look;
 use super::{
-    Check, Grade, Numbers, PhaseOf, Review, SCHEMA, Stacks, answer, foretelling, icicles, judge, ladder, scaling,
+    Check, Grade, Numbers, PhaseOf, Review, SCHEMA, Stacks, answer, foretelling, icicles, judge, ladder, now, scaling,
     targets, trades, trust,
 };
 use crate::claims::Ledger;
@@ -17,7 +17,7 @@ use crate::stats::BAND;
 /// of the rows; where they cannot be read, a check says so.
 pub fn of(run: &Run, plan: usize, others: &[Run], ledgers: &[Ledger], stacks: Option<&Stacks>) -> Review {
     let look = Look::at(run, plan);
-    let now = answer::now(&look).map(|row| row.name.clone());
+    let now = now::of(&look).map(|row| row.name.clone());
     let targets = targets::of(&look, now.as_deref());
     let mut trust = trust::of(&look, now.as_deref());
     let icicles = stacks.and_then(|stacks| match icicles::of(stacks, look.files()) {

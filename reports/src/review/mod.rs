@@ -15,6 +15,7 @@ mod made;
 #[cfg(test)]
 pub(crate) mod made_up;
 mod markdown;
+mod now;
 mod overview;
 #[cfg(test)]
 mod prose;
