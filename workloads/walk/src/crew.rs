@@ -41,6 +41,8 @@ pub struct Report {
     pub failures: Vec<Failure>,
     /// Directories on other file systems that were recorded but not entered.
     pub not_entered: u64,
+    /// How many threads worked: fewer than were asked for where no more fit below the limit on open files.
+    pub threads: usize,
 }
 
 impl Crew {
@@ -65,7 +67,7 @@ impl Crew {
             Crew::ThreadEach(_) => thread_each(job, hands, root, processors)?,
             Crew::Stealing(_) => stealing(job, hands, root, processors)?,
         };
-        let mut report = Report::default();
+        let mut report = Report { threads: hands.len(), ..Report::default() };
         let mut laps = Vec::new();
         for hand in hands {
             report.entries += hand.entries;

@@ -1,6 +1,7 @@
 //! Hands: what one worker holds, and what it does with one directory.
 
 use crate::csv::directory_line;
+use crate::descriptors::Open;
 use crate::format::{Entry, Format};
 use crate::job::{Failure, Job, Task, Todo};
 use crate::meta::{Ask, Meta};
@@ -13,7 +14,7 @@ use rustix::fs::{CWD, FileType, RawDir};
 use rustix::io::Errno;
 use std::ffi::CStr;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use technique::Lap;
@@ -48,7 +49,7 @@ pub(crate) struct Hand<'a> {
 /// What is being listed.
 struct Listed {
     place: Arc<Place>,
-    dir: Arc<OwnedFd>,
+    dir: Arc<Open>,
     /// How many names there are, and how many bytes the files behind them have: a CSV line tells.
     names: i64,
     bytes: u64,
@@ -106,7 +107,7 @@ impl<'a> Hand<'a> {
         self.lap.mark(OPEN);
         let place = Arc::new(place);
         let mut listed = match opened {
-            Ok(dir) => Listed { place, dir: Arc::new(dir), names: 0, bytes: 0 },
+            Ok(dir) => Listed { place, dir: Arc::new(Open::new(dir)), names: 0, bytes: 0 },
             Err(errno) => {
                 self.fail(&place, None, "opening", errno);
                 return self.end(&place, 0, 0);
@@ -161,7 +162,7 @@ impl<'a> Hand<'a> {
             }
             passed += 24 + name.count_bytes();
             if self.job.walk.shares && passed > SHARE {
-                if share.is_none() && todo.anyone_idle() {
+                if share.is_none() && todo.anyone_idle() && listed.dir.lend(&self.job.lending) {
                     share = Some(Names::default());
                 }
                 if let Some(names) = &mut share {
@@ -373,7 +374,7 @@ mod tests {
             }
             let job = hand.job;
             let place = Place { path: job.path.clone(), number: 0, meta: job.meta, above: 0, depth: 0 };
-            let dir = Arc::new(job.root.try_clone().unwrap());
+            let dir = Arc::new(Open::new(job.root.try_clone().unwrap()));
             hand.act(Task::Share { place: Arc::new(place.clone()), dir, names }, todo).unwrap();
             let vanished = Place { path: [&job.path[..], b"/no directory"].concat(), number: 1, ..place };
             hand.act(Task::Directory(vanished), todo).unwrap();
@@ -402,5 +403,35 @@ mod tests {
                 assert_eq!((hand.entries, hand.failed), (count, 0), "no name is lost on the way");
             });
         }
+    }
+
+    #[test]
+    fn no_more_directories_are_shared_than_there_are_threads() {
+        let tree = tempfile::tempdir().unwrap();
+        let inner = tree.path().join("inner");
+        std::fs::create_dir(&inner).unwrap();
+        for dir in [tree.path(), &inner] {
+            (0..3000).for_each(|nth| std::fs::write(dir.join(format!("a file {nth:08}")), "").unwrap());
+        }
+        check(tree.path(), |hand, todo| {
+            let job = hand.job;
+            let shares = |todo: &Nobody| todo.0.iter().filter(|task| matches!(task, Task::Share { .. })).count();
+            let root = Place { path: job.path.clone(), number: 0, meta: job.meta, above: 0, depth: 0 };
+            let inner = Place { path: [&job.path[..], b"/inner"].concat(), number: 1, ..root.clone() };
+            hand.act(Task::Directory(root), todo).unwrap();
+            let before = shares(todo);
+            assert!(before > 0);
+            // There is one thread, and one directory that waits open.
+            hand.act(Task::Directory(inner.clone()), todo).unwrap();
+            assert_eq!(shares(todo), before);
+            // When all that was shared is recorded, the next one may be.
+            while let Some(task) = todo.0.pop() {
+                if matches!(task, Task::Share { .. }) {
+                    hand.act(task, todo).unwrap();
+                }
+            }
+            hand.act(Task::Directory(inner), todo).unwrap();
+            assert!(shares(todo) > 0);
+        });
     }
 }

@@ -1,6 +1,7 @@
 //! Jobs: one walk, what there is to do in it, and what went wrong.
 
 use crate::bulk::Table;
+use crate::descriptors::{Lending, Open};
 use crate::meta::Meta;
 use crate::names::Names;
 use crate::output::Outputs;
@@ -24,6 +25,8 @@ pub(crate) struct Job<'a> {
     pub(crate) bulk: Option<Table>,
     pub(crate) outputs: Outputs,
     pub(crate) counter: Counter,
+    /// How many directories are shared.
+    pub(crate) lending: Arc<Lending>,
     /// How many directories have their number.
     pub(crate) numbers: AtomicU32,
     /// Set when somebody failed for good.
@@ -37,7 +40,7 @@ pub(crate) enum Task {
     /// List a directory.
     Directory(Place),
     /// Record some names of one that another worker is listing.
-    Share { place: Arc<Place>, dir: Arc<OwnedFd>, names: Names },
+    Share { place: Arc<Place>, dir: Arc<Open>, names: Names },
 }
 
 /// Where a worker puts what it finds to do.

@@ -16,6 +16,7 @@ mod bulk;
 mod columns;
 mod crew;
 mod csv;
+mod descriptors;
 mod direct;
 mod facts;
 mod floor;

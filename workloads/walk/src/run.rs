@@ -1,6 +1,7 @@
 //! The best walk as a tool: a directory in, one finished file out, or none.
 
 use crate::crew::{Crew, Report, Threads};
+use crate::descriptors;
 use crate::format::Format;
 use crate::walk::processors;
 use anyhow::{Context, Result, bail, ensure};
@@ -53,8 +54,10 @@ const EVERY: Duration = Duration::from_millis(100);
 /// and reason. The file has another name, which ends with `.partial`, until it is complete; where the walk fails, or
 /// `progress` breaks it off, nothing is left, and where the process is killed only that file is.
 ///
-/// A thread holds a buffer of a mebibyte and 64 KiB, one of 32 KiB for names, and three descriptors at most; beside
-/// that memory grows only with the directories that were found and wait to be listed, each by the length of its path
+/// A thread holds three descriptors at most: the soft limit on open files is raised where that is not enough, and where
+/// it cannot be, fewer threads work than were asked for; the report says how many did.
+///
+/// A thread holds a buffer of a mebibyte and 64 KiB, and one of 32 KiB for names; beside that memory grows only with the directories that were found and wait to be listed, each by the length of its path
 /// and 150 bytes, and with the failures, of which each thread keeps ten thousand. For [`Format::Parquet`] a thread
 /// holds a dozen mebibytes, and the file's end takes five kilobytes for each 40,000 entries.
 ///
@@ -82,17 +85,17 @@ pub fn run(
     ensure!(!out.is_dir(), "{} is a directory: name a file", out.display());
     ensure!(options.replace || out.symlink_metadata().is_err(), "{} exists already", out.display());
     let unfinished = Unfinished::beside(out)?;
-    let threads = options.threads.map_or(Threads::EachProcessor, Threads::Of);
+    let processors = processors()?;
+    let threads = descriptors::fitting(options.threads.unwrap_or(processors.len()).max(1));
     let best = crate::best();
     let walk = crate::Walk {
-        crew: Crew::Stealing(threads),
+        crew: Crew::Stealing(Threads::Of(threads)),
         format: options.format,
         // A directory's CSV line says what it holds, so one thread has to list all of it.
         shares: best.shares && options.format != Format::Csv,
         one_file_system: options.one_file_system,
         ..best
     };
-    let processors = processors()?;
     let mut lap = Lap::start(false);
     let job = walk.begin(dir, unfinished.path.clone(), walk.crew.size(&processors), &mut lap)?;
     let seen = || Seen { entries: job.counter.seen(), failed: job.failed.load(Ordering::Relaxed) };

@@ -1,6 +1,7 @@
 //! Walk: every entry below a directory is looked at and recorded, every knob a field.
 
 use crate::crew::{Crew, Report};
+use crate::descriptors::Lending;
 use crate::facts;
 use crate::foretold;
 use crate::format::Format;
@@ -102,6 +103,7 @@ impl Walk {
             bulk,
             outputs: Outputs::open(self.output, self.format, place, lap)?,
             counter: Counter::new(self.progress, workers),
+            lending: Lending::new(workers),
             numbers: AtomicU32::new(0),
             stop: AtomicBool::new(false),
             failed: AtomicU64::new(0),

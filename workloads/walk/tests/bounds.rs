@@ -25,13 +25,26 @@ fn memory_and_descriptors_are_bounded() {
     for nth in 0..3000 {
         fs::create_dir(place.source().join(nth.to_string())).unwrap();
     }
+    // Directories that lie in each other, each large enough to be shared.
+    let mut large = place.source().join("large");
+    for _ in 0..80 {
+        fs::create_dir(&large).unwrap();
+        (0..600).for_each(|nth| drop(File::create(large.join(format!("{nth:0>60}"))).unwrap()));
+        large.push("l");
+    }
     let limit = getrlimit(Resource::Nofile);
-    setrlimit(Resource::Nofile, Rlimit { current: Some(60), ..limit }).unwrap();
-    let options = Options { threads: Some(8), sync: false, ..Options::default() };
     let out = place.path().join("out");
-    let report = run(&place.source(), &out, &options, &|_| ControlFlow::Continue(())).unwrap();
-    setrlimit(Resource::Nofile, limit).unwrap();
-    assert_eq!((report.entries, report.failures), (7000, Vec::new()));
+    let options = Options { sync: false, replace: true, ..Options::default() };
+    // The soft limit is raised where the hard one lets it, and then all threads fit; else as many as do.
+    for (hard, asked, fit) in [(limit.maximum, 40, 40..41), (Some(60), 8, 8..9), (Some(60), 256, 2..18)] {
+        setrlimit(Resource::Nofile, Rlimit { current: Some(60), maximum: hard }).unwrap();
+        let options = Options { threads: Some(asked), ..options };
+        let report = run(&place.source(), &out, &options, &|_| ControlFlow::Continue(())).unwrap();
+        assert_eq!((report.entries, report.failures), (7000 + 80 * 601, Vec::new()));
+        assert!(fit.contains(&report.threads), "{} of {asked} threads", report.threads);
+    }
+    // Root may raise it again; for others what follows opens few files.
+    let _ = setrlimit(Resource::Nofile, limit);
 
     // One directory whose records fill 15 MB, and not half of that held.
     let place = Place::in_memory();
