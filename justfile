@@ -53,7 +53,7 @@ bench-instructions *words:
 # What rows promise, put under fire at length: 200 kills and 200 flipped bits of each, power cuts, full disks (root). With
 # `--notes FILE` it goes on where it was stopped, and `--budget 2h` stops it: `just campaign --notes FILE --budget 2h`
 campaign *words: build
-    {{assay}} promises restore syscalls batching {{words}}
+    {{assay}} promises restore syscalls batching --all {{words}}
 
 # Other people's programs that rows run, from Debian, PyPI and npm; what is missing then is an absent row
 peers:
