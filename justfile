@@ -162,6 +162,10 @@ fuzz time="60s":
 bless: build bench-instructions
     {{assay}} gate --bless
 
+# Memory of a walk over two million files, which it makes in /dev/shm (2 GiB) and removes
+walk-bound:
+    cargo test --release --locked -p walk --test many -- --ignored --nocapture
+
 # Format and lints; warnings are errors
 lint:
     cargo fmt --all --check

@@ -77,6 +77,9 @@ fn ten_thousand_files_and_hostile_names_are_those_that_find_finds() {
         assert_eq!(written.len(), expected.len(), "every path once");
         assert_eq!(set_of(&written), set_of(&expected));
         assert_eq!(document["entries"], 10_108);
+        assert_eq!((&document["found"], &document["unlisted"]), (&10_108.into(), &0.into()));
+        let peak = document["peak_bytes"].as_u64().unwrap();
+        assert!((1 << 20..1 << 30).contains(&peak), "{peak}");
     }
 }
 

@@ -11,6 +11,8 @@ pub mod traced;
 mod hardware;
 mod process;
 
+pub(crate) use process::peak_bytes;
+
 use crate::measured::measured;
 use anyhow::Result;
 use reports::record::{CALLS, Counted, Counts, Reading};

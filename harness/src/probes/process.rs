@@ -144,6 +144,11 @@ fn forget_peak() -> Result<()> {
     std::fs::write("/proc/self/clear_refs", "5").context("/proc/self/clear_refs")
 }
 
+/// The most memory that this process has held; none where /proc does not tell.
+pub(crate) fn peak_bytes() -> Option<u64> {
+    resident("VmHWM").ok()
+}
+
 fn resident(field: &str) -> Result<u64> {
     Ok(field_of(&std::fs::read_to_string(STATUS).context(STATUS)?, field)? << 10)
 }

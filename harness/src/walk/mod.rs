@@ -34,8 +34,15 @@ so.
 The file has its name only when it is complete, and is on the disk by then. Until then it is called \
 FILE.NUMBER.partial; Ctrl-C removes that, and only a kill -9 or a power cut leaves it: it is of no use, remove it.
 
+With --json it tells how many names directories gave (found): each is recorded (entries) or told (failed), where also \
+those directories count that could not be listed (unlisted). A walk that does not add up so leaves no file.
+
 Memory does not grow with the number of entries: 1.2 MiB a thread, a dozen for Parquet, and the paths of those \
-directories that were found and wait to be listed.";
+directories that were found and wait to be listed, each with 150 bytes: at worst all that lie beside each other. \
+--json tells the most that was held (peak_bytes).
+
+A thread holds three open files at most. Where so many do not fit below the limit (ulimit -n), the soft one is raised; \
+where the hard one forbids that, fewer threads walk, and that is told.";
 
 /// Walks a tree with the best row, and writes a record of every entry below it into one file.
 #[derive(Args)]
@@ -194,7 +201,7 @@ struct Walked<'a> {
 
 impl Walked<'_> {
     fn text(&self) -> String {
-        let Report { entries, failed, failures, not_entered } = &self.report;
+        let Report { entries, failed, failures, not_entered, threads, .. } = &self.report;
         let rate = tell::counted(rate(*entries, self.seconds));
         let mut text = format!(
             "file     {}, {} MB\nentries  {} in {:.2} s, {rate} a second\n",
@@ -203,6 +210,9 @@ impl Walked<'_> {
             tell::counted(*entries),
             self.seconds,
         );
+        if let Some(asked) = self.arguments.threads.map(usize::from).filter(|asked| asked > threads) {
+            text += &format!("threads  {threads} of {asked}: no more fit below the limit on open files (ulimit -n)\n");
+        }
         if *not_entered > 0 {
             text += &format!("mounts   {not_entered} on other file systems, recorded and not entered\n");
         }
@@ -223,7 +233,7 @@ impl Walked<'_> {
     }
 
     fn json(&self) -> Value {
-        let Report { entries, failed, failures, not_entered } = &self.report;
+        let Report { found, entries, failed, unlisted, failures, not_entered, threads } = &self.report;
         let failures: Vec<Value> = failures
             .iter()
             .map(|Failure { path, doing, errno }| {
@@ -239,11 +249,15 @@ impl Walked<'_> {
             "out": self.arguments.out.to_string_lossy(),
             "format": Format::from(self.arguments.format).extension(),
             "bytes": self.bytes,
+            "found": found,
             "entries": entries,
             "failed": failed,
+            "unlisted": unlisted,
             "not_entered": not_entered,
             "seconds": self.seconds,
             "entries_per_s": rate(*entries, self.seconds),
+            "threads": threads,
+            "peak_bytes": crate::probes::peak_bytes(),
             "within_dir": self.lies_within(),
             "failures": failures,
         })

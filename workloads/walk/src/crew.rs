@@ -33,16 +33,27 @@ pub enum Threads {
 /// What a walk found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
-    /// How many entries were found and recorded. The root is none.
+    /// How many names directories gave. The root is none.
+    pub found: u64,
+    /// How many of them were recorded.
     pub entries: u64,
     /// How many could not be recorded, and directories that could not be listed.
     pub failed: u64,
+    /// How many directories could not be listed, or not to their end. But for the root they are among the entries.
+    pub unlisted: u64,
     /// They, up to ten thousand a thread.
     pub failures: Vec<Failure>,
     /// Directories on other file systems that were recorded but not entered.
     pub not_entered: u64,
     /// How many threads worked: fewer than were asked for where no more fit below the limit on open files.
     pub threads: usize,
+}
+
+impl Report {
+    /// Whether every name that was found is either recorded or among what failed.
+    pub fn adds_up(&self) -> bool {
+        self.found + self.unlisted == self.entries + self.failed
+    }
 }
 
 impl Crew {
@@ -70,7 +81,9 @@ impl Crew {
         let mut report = Report { threads: hands.len(), ..Report::default() };
         let mut laps = Vec::new();
         for hand in hands {
+            report.found += hand.found;
             report.entries += hand.entries;
+            report.unlisted += hand.unlisted;
             report.failed += hand.failed;
             report.not_entered += hand.not_entered;
             report.failures.extend(hand.failures);
@@ -197,6 +210,13 @@ mod tests {
     }
 
     #[test]
+    fn one_entry_that_is_lost_in_silence_is_seen() {
+        let whole = Report { found: 5, entries: 4, failed: 2, unlisted: 1, ..Report::default() };
+        assert!(whole.adds_up());
+        assert!(!Report { entries: 3, ..whole }.adds_up());
+    }
+
+    #[test]
     fn a_full_disk_ends_the_walk_of_every_crew() {
         let full = std::path::Path::new("/dev/full");
         if !full.exists() {
@@ -224,6 +244,7 @@ mod tests {
                     let job = walk.begin(tree.path(), out.path().join("out"), threads, &mut lap).unwrap();
                     let report = crew.work(&job, &[0], &mut lap).unwrap();
                     assert_eq!((report.entries, report.failed), (30 * 201, 0), "{crew:?}");
+                    assert!(report.adds_up(), "{crew:?}: {report:?}");
                 }
             }
         }

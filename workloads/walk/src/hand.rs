@@ -39,9 +39,13 @@ pub(crate) struct Hand<'a> {
     gathered: Names,
     path: Vec<u8>,
     ring: Option<crate::ring::Ring>,
+    /// Names that directories gave, and what became of them.
+    pub(crate) found: u64,
     pub(crate) entries: u64,
     pub(crate) failures: Vec<Failure>,
     pub(crate) failed: u64,
+    /// Those of them that are directories whose names are unknown.
+    pub(crate) unlisted: u64,
     /// Directories on other file systems, which were not entered.
     pub(crate) not_entered: u64,
 }
@@ -80,9 +84,11 @@ impl<'a> Hand<'a> {
             gathered: Names::default(),
             path: Vec::with_capacity(4096),
             ring,
+            found: 0,
             entries: 0,
             failures: Vec::new(),
             failed: 0,
+            unlisted: 0,
             not_entered: 0,
         })
     }
@@ -120,6 +126,7 @@ impl<'a> Hand<'a> {
         (self.listing, self.gathered) = (listing, gathered);
         done?;
         let Listed { place, dir, names, bytes } = listed;
+        self.found += names.unsigned_abs();
         drop(dir);
         self.lap.mark(CLOSE);
         self.end(&place, names, bytes)
@@ -323,6 +330,7 @@ impl<'a> Hand<'a> {
     #[cold]
     fn fail(&mut self, place: &Place, name: Option<&[u8]>, doing: &'static str, errno: Errno) {
         self.failed += 1;
+        self.unlisted += u64::from(name.is_none());
         self.job.failed.fetch_add(1, Relaxed);
         if self.failures.len() < KEPT {
             let mut path = place.path.get(self.job.path.len() + 1..).unwrap_or(b"").to_vec();
@@ -382,7 +390,7 @@ mod tests {
             let gone: &[u8] = b"gone";
             let expected = [(gone, "looking at", Errno::NOENT), (b"no directory", "opening", Errno::NOENT)];
             assert_eq!(failures, expected);
-            assert_eq!((hand.entries, hand.failed), (1, 2));
+            assert_eq!((hand.entries, hand.failed, hand.unlisted), (1, 2, 1));
         });
     }
 
@@ -400,7 +408,7 @@ mod tests {
                 for task in std::mem::take(&mut todo.0) {
                     hand.act(task, todo).unwrap();
                 }
-                assert_eq!((hand.entries, hand.failed), (count, 0), "no name is lost on the way");
+                assert_eq!((hand.found, hand.entries, hand.failed), (count, count, 0), "no name is lost on the way");
             });
         }
     }

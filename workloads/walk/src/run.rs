@@ -119,6 +119,14 @@ pub fn run(
     if stopped.into_inner() {
         bail!("the walk of {} was broken off: nothing was written", dir.display());
     }
+    ensure!(
+        report.adds_up(),
+        "{} entries were found, but {} recorded, and {} failed: the walk lost some, and nothing was written; tell who \
+         made this",
+        report.found,
+        report.entries,
+        report.failed
+    );
     job.outputs.finish(None, options.sync, &mut lap)?;
     unfinished.name(out, options.replace)?;
     Ok(report)

@@ -141,7 +141,7 @@ fn what_may_not_be_read_is_told_and_not_fatal() {
     fs::set_permissions(place.source().join("locked"), fs::Permissions::from_mode(0o700)).unwrap();
     fs::set_permissions(place.source().join("unlisted"), fs::Permissions::from_mode(0o700)).unwrap();
     let report = report.unwrap();
-    assert_eq!((report.entries, report.failed), (4, 2));
+    assert_eq!((report.found, report.entries, report.failed, report.unlisted), (5, 4, 2, 1));
     let mut failures: Vec<_> = report.failures.iter().map(|it| (it.path.as_slice(), it.doing, it.errno)).collect();
     failures.sort_by_key(|it| it.0);
     let locked: &[u8] = b"locked";
