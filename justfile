@@ -73,8 +73,9 @@ peers:
 build:
     cargo build --release --locked
 
-# A second build of walk's rows, with all that a compiler can be told: its rows that end with -tuned need it
+# Two more builds of walk's rows: -O2 alone for those that end with -plain, all that a compiler can be told for -tuned
 tuned:
+    cargo build --locked --profile plain -p walk --bin walk-row
     RUSTFLAGS="-C force-frame-pointers=yes -C target-cpu=native" cargo build --locked --profile tuned -p walk --bin walk-row
 
 # All tests and the gates; what the machine lacks is skipped aloud, and fails where ASSAY_REQUIRE names it

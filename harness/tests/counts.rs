@@ -105,7 +105,8 @@ fn ptrace_counts_the_file_system_calls_that_strace_counts() {
         // Who finds which directory decides how often each worker asks and writes, who is slow decides which shard is
         // left away, how far a thread that reads ahead has come decides what it still asks for, and threads that wait
         // for a network wake each other by writing; the test above, where both watch the same run, holds these rows.
-        let walks = workload == "walk" && (workers > 1 || row.name.ends_with("-apart") || row.name.ends_with("-tuned"));
+        let walks = workload == "walk"
+            && (workers > 1 || ["-apart", "-plain", "-tuned"].iter().any(|end| row.name.ends_with(end)));
         let by_chance = ["put-hedged", "only-prefetch", "only-holotree"].contains(&row.name);
         if walks || by_chance || row.name.contains("-s3-") {
             continue;

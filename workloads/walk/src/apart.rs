@@ -19,6 +19,8 @@ const PROGRAM: &str = "walk-row";
 pub enum Build {
     /// That which is running, from its own directory.
     Same,
+    /// `-O2` and nothing else: no processor's own instructions, nothing optimized across crates: `just tuned`.
+    Plain,
     /// `-O3`, this processor's own instructions, and optimization at link time over all crates: `just tuned`.
     Tuned,
 }
@@ -41,14 +43,15 @@ impl Build {
                 let near = here.ancestors().skip(1).take(2).map(|dir| dir.join(PROGRAM));
                 (near.into_iter().find(|path| path.is_file()), "cargo build --release")
             }
-            Build::Tuned => (
-                technique::checkout::build_directory()
-                    .map(|dir| dir.join("tuned").join(PROGRAM))
-                    .filter(|path| path.is_file()),
-                "just tuned",
-            ),
+            Build::Plain => (of_profile("plain"), "just tuned"),
+            Build::Tuned => (of_profile("tuned"), "just tuned"),
         }
     }
+}
+
+fn of_profile(profile: &str) -> Option<PathBuf> {
+    let program = technique::checkout::build_directory()?.join(profile).join(PROGRAM);
+    program.is_file().then_some(program)
 }
 
 impl Apart {

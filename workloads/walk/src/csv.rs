@@ -7,20 +7,34 @@ use crate::place::Place;
 use crate::read_back::{Line, below};
 use anyhow::{Context, Result, bail, ensure};
 
+/// A way to find the first quote in some bytes.
+pub(crate) type Search = fn(&[u8]) -> Option<usize>;
+
+/// By the vector instructions of this processor.
+pub(crate) fn by_vectors(bytes: &[u8]) -> Option<usize> {
+    memchr::memchr(b'"', bytes)
+}
+
+/// One byte after the other, as pwalk does it.
+pub(crate) fn by_bytes(bytes: &[u8]) -> Option<usize> {
+    bytes.iter().position(|byte| *byte == b'"')
+}
+
 /// The CSV line of a directory, which says how many names it holds and how many bytes they have.
-pub(crate) fn directory_line(place: &Place, names: i64, bytes: u64, out: &mut Vec<u8>) {
+pub(crate) fn directory_line(place: &Place, names: i64, bytes: u64, search: Search, out: &mut Vec<u8>) {
     let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
-    put_line(&place.meta, place.above, i64::from(place.depth) - 1, (&place.path, None), names, bytes, out);
+    put_line(&place.meta, place.above, i64::from(place.depth) - 1, (&place.path, None), names, bytes, search, out);
 }
 
 /// The line of what is no directory.
-pub(crate) fn line(entry: &Entry<'_>, out: &mut Vec<u8>) {
+pub(crate) fn line(entry: &Entry<'_>, search: Search, out: &mut Vec<u8>) {
     let place = entry.place;
     let path = (&place.path[..], Some(entry.name));
-    put_line(entry.meta, place.meta.inode, i64::from(place.depth), path, -1, 0, out);
+    put_line(entry.meta, place.meta.inode, i64::from(place.depth), path, -1, 0, search, out);
 }
 
 /// `path` is a directory's, and with it the name of what it holds, where the line is of that.
+#[expect(clippy::too_many_arguments, reason = "a line has so many columns")]
 fn put_line(
     meta: &Meta,
     above: u64,
@@ -28,6 +42,7 @@ fn put_line(
     path: (&[u8], Option<&[u8]>),
     names: i64,
     bytes: i64,
+    search: Search,
     out: &mut Vec<u8>,
 ) {
     let mut number = itoa::Buffer::new();
@@ -39,14 +54,14 @@ fn put_line(
     put(out, above.into());
     put(out, depth.into());
     out.push(b'"');
-    put_quoted(path.0, out);
+    put_quoted(path.0, search, out);
     if let Some(name) = path.1 {
         out.push(b'/');
-        put_quoted(name, out);
+        put_quoted(name, search, out);
     }
     out.extend_from_slice(b"\",\"");
     if let Some(name) = path.1 {
-        put_quoted(extension_of(name), out);
+        put_quoted(extension_of(name), search, out);
     }
     out.extend_from_slice(b"\",");
     for value in [meta.owner.into(), meta.group.into(), i128::from(meta.size), meta.device.into()] {
@@ -80,8 +95,8 @@ fn extension_of(name: &[u8]) -> &[u8] {
 }
 
 /// The bytes, each quote doubled.
-fn put_quoted(mut bytes: &[u8], out: &mut Vec<u8>) {
-    while let Some(at) = memchr::memchr(b'"', bytes) {
+fn put_quoted(mut bytes: &[u8], search: Search, out: &mut Vec<u8>) {
+    while let Some(at) = search(bytes) {
         out.extend_from_slice(&bytes[..=at]);
         out.push(b'"');
         bytes = &bytes[at + 1..];
@@ -166,12 +181,14 @@ mod tests {
         let meta =
             Meta { inode: 9, device: 66, mode: 0o100_644, links: 1, owner: 2, group: 3, size: 10, ..place().meta };
         let meta = Meta { blocks: 8, mtime: (-5, 0), atime: 6, ctime: 7, ..meta };
-        let mut out = Vec::new();
-        line(&Entry { meta: &meta, place: &place(), name: b"a\".b", number: 0, root: 2 }, &mut out);
-        directory_line(&place(), 4, 10, &mut out);
         let expected = "9,7,1,\"/r/d.x/a\"\".b\",\"b\",2,3,10,66,8,1,\"0100644\",6,-5,7,-1,0\n\
                         7,3,0,\"/r/d.x\",\"\",0,0,0,0,0,0,\"0040755\",0,0,0,4,10\n";
-        assert_eq!(String::from_utf8(out).unwrap(), expected);
+        for search in [by_vectors as Search, by_bytes] {
+            let mut out = Vec::new();
+            line(&Entry { meta: &meta, place: &place(), name: b"a\".b", number: 0, root: 2 }, search, &mut out);
+            directory_line(&place(), 4, 10, search, &mut out);
+            assert_eq!(String::from_utf8(out).unwrap(), expected);
+        }
     }
 
     #[test]

@@ -19,12 +19,16 @@ pub enum Format {
     /// names are kept, within quotes. A directory that cannot be opened has a line, by which it holds nothing, and so has
     /// one on another file system that is not to be entered; pwalk has none of either. Paths may have any length.
     Csv,
+    /// The same, quotes looked for byte by byte.
+    CsvByBytes,
     /// 48 bytes and the bare name; the directory is told by its number, which its own record gives.
     Parented,
     /// 44 bytes and the path below the root.
     Pathed,
     /// The same, the path copied byte by byte, as pwalk does it.
     PathedByBytes,
+    /// The same, 32 bytes at once, as the document would have it.
+    PathedBy32,
     /// The path below the root and a NUL.
     Paths,
     /// Columns of a Parquet file: directory, name, inode, size, time, owner, group and mode.
@@ -55,9 +59,9 @@ impl Format {
         match self {
             Format::Long => "long",
             Format::Short => "short",
-            Format::Csv => "csv",
+            Format::Csv | Format::CsvByBytes => "csv",
             Format::Parented => "parented",
-            Format::Pathed | Format::PathedByBytes => "pathed",
+            Format::Pathed | Format::PathedByBytes | Format::PathedBy32 => "pathed",
             Format::Paths => "paths",
             Format::Parquet => "parquet",
         }
@@ -70,11 +74,21 @@ impl Format {
         match self {
             Format::Paths => named,
             Format::Short => described,
-            Format::Long | Format::Csv => described.with(Promise::Whole),
-            Format::Parented | Format::Pathed | Format::PathedByBytes | Format::Parquet => {
+            Format::Long | Format::Csv | Format::CsvByBytes => described.with(Promise::Whole),
+            Format::Parented | Format::Pathed | Format::PathedByBytes | Format::PathedBy32 | Format::Parquet => {
                 described.with(Promise::Whole).with(Promise::TimesKept)
             }
         }
+    }
+
+    /// Whether records are lines of CSV, of which a directory's comes last.
+    pub(crate) fn is_csv(self) -> bool {
+        matches!(self, Format::Csv | Format::CsvByBytes)
+    }
+
+    /// How lines of CSV look for quotes.
+    pub(crate) fn search(self) -> csv::Search {
+        if self == Format::CsvByBytes { csv::by_bytes } else { csv::by_vectors }
     }
 
     /// Puts a record behind what is in `out`; says how many bytes stand before its path. A directory's CSV line is
@@ -87,13 +101,14 @@ impl Format {
             // What becomes a row of columns is gathered record by record.
             Format::Pathed | Format::Parquet => pathed(entry, out, copy),
             Format::PathedByBytes => pathed(entry, out, copy_by_bytes),
+            Format::PathedBy32 => pathed(entry, out, copy_by_32),
             Format::Paths => {
                 entry.put_path(entry.root + 1, out, copy);
                 out.push(0);
                 Ok(0)
             }
-            Format::Csv => {
-                csv::line(entry, out);
+            Format::Csv | Format::CsvByBytes => {
+                csv::line(entry, self.search(), out);
                 Ok(0)
             }
         }
@@ -236,6 +251,15 @@ fn copy_by_bytes(bytes: &[u8], out: &mut Vec<u8>) {
     }
 }
 
+/// What vector instructions are there for: 32 bytes are known to be there, and the rest comes as it is.
+fn copy_by_32(bytes: &[u8], out: &mut Vec<u8>) {
+    let (chunks, rest) = bytes.as_chunks::<32>();
+    for chunk in chunks {
+        out.extend_from_slice(chunk);
+    }
+    out.extend_from_slice(rest);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -255,6 +279,7 @@ mod tests {
             (Format::Parented, PARENTED, "a.b.c"),
             (Format::Pathed, PATHED, "d.x/a.b.c"),
             (Format::PathedByBytes, PATHED, "d.x/a.b.c"),
+            (Format::PathedBy32, PATHED, "d.x/a.b.c"),
             (Format::Paths, 0, "d.x/a.b.c\0"),
         ] {
             let mut out = b"before".to_vec();
@@ -271,5 +296,19 @@ mod tests {
         let entry = Entry { meta: &meta, place: &place, name: b"n", number: 0, root: 2 };
         assert_eq!(Format::Short.put(&entry, &mut Vec::new()), Err(Errno::NAMETOOLONG));
         assert!(Format::Long.put(&entry, &mut Vec::new()).is_ok());
+    }
+
+    #[test]
+    fn every_way_to_copy_copies_every_byte() {
+        let bytes: Vec<u8> = (0..=255).collect();
+        let ways: [(fn(&[u8], &mut Vec<u8>), &str); 3] =
+            [(copy, "at once"), (copy_by_bytes, "by bytes"), (copy_by_32, "by 32")];
+        for len in [0, 1, 31, 32, 33, 64, 100, 256] {
+            for (way, name) in ways {
+                let mut out = b"before".to_vec();
+                way(&bytes[..len], &mut out);
+                assert_eq!(out, [&b"before"[..], &bytes[..len]].concat(), "{name}, {len}");
+            }
+        }
     }
 }

@@ -274,13 +274,19 @@ impl<'a> Hand<'a> {
         let is_directory = meta.is_directory();
         let number = if is_directory { 1 + job.numbers.fetch_add(1, Relaxed) } else { 0 };
         // A directory's CSV line comes when it is known how much it holds.
-        let later = is_directory && job.walk.format == Format::Csv;
+        let later = is_directory && job.walk.format.is_csv();
         if !later && !self.writer.is_nowhere() {
             let entry = Entry { meta: &meta, place: &listed.place, name, number, root: job.path.len() };
-            let recorded = self.writer.record(|out| job.walk.format.put(&entry, out));
+            let inlined = job.walk.inlined;
+            let recorded = if inlined {
+                self.writer.record(|out| job.walk.format.put(&entry, out))
+            } else {
+                record_by_call(&mut self.writer, job.walk.format, &entry)
+            };
             self.lap.mark(RECORD);
             match recorded {
-                Ok(head) => self.writer.flush_if_full(head, &mut self.lap)?,
+                Ok(head) if inlined => self.writer.flush_if_full(head, &mut self.lap)?,
+                Ok(head) => flush_by_call(&mut self.writer, head, &mut self.lap)?,
                 Err(errno) => {
                     self.fail(&listed.place, Some(name), "recording", errno);
                     return Ok(());
@@ -313,11 +319,11 @@ impl<'a> Hand<'a> {
 
     /// A directory's own CSV line, when all its names are known.
     fn end(&mut self, place: &Place, names: i64, bytes: u64) -> Result<()> {
-        if self.job.walk.format != Format::Csv || self.writer.is_nowhere() {
+        if !self.job.walk.format.is_csv() || self.writer.is_nowhere() {
             return Ok(());
         }
         let recorded = self.writer.record(|out| {
-            directory_line(place, names, bytes, out);
+            directory_line(place, names, bytes, self.job.walk.format.search(), out);
             Ok(0)
         });
         self.lap.mark(RECORD);
@@ -343,6 +349,17 @@ impl<'a> Hand<'a> {
             self.failures.push(Failure { path, doing, errno });
         }
     }
+}
+
+/// What the document's step of inlining does away with: a call for each record, and one for each look at the buffer.
+#[inline(never)]
+fn record_by_call(writer: &mut Writer<'_>, format: Format, entry: &Entry<'_>) -> Result<usize, Errno> {
+    writer.record(|out| format.put(entry, out))
+}
+
+#[inline(never)]
+fn flush_by_call(writer: &mut Writer<'_>, head: usize, lap: &mut Lap) -> Result<()> {
+    writer.flush_if_full(head, lap)
 }
 
 #[cfg(test)]

@@ -6,10 +6,11 @@
 //! ladder, and `best-` rows change one thing about the best. Then come the peers, and the floor: nothing but the calls
 //! that no walk can leave out.
 //!
-//! What the document proposes and has no row here: "SIMD for path processing" is what `memcpy` and `strlen` of the C
-//! library do already; the rows `best-paths-bytewise`, `best-paths-copied` and `best` (no path at all) bound what it
-//! could gain. "Inlining" is the compiler's: every row has it. What else the compiler may be told, the rows that end with
-//! `-tuned` have been built with, and those that end with `-apart` have not.
+//! "SIMD for path processing" is what `memcpy` of the C library does already: `best-paths-copied` stands beside
+//! `best-paths-by-32`, `best-paths-bytewise` and `best` (no path at all), and `best-csv`, which looks for quotes by
+//! vectors, beside `best-csv-bytewise`. Inlining is the compiler's: every row has it but those that end with
+//! `-not-inlined`. What else the compiler may be told, the rows that end with `-tuned` have been built with, those that
+//! end with `-apart` only in part, and those that end with `-plain` have not.
 
 mod apart;
 mod bulk;
@@ -64,6 +65,7 @@ const DOCUMENT: Walk = Walk {
     shares: false,
     format: Format::Long,
     output: Output::SharedTwoWrites,
+    inlined: true,
     progress: Progress::LockEach,
     pinned: false,
     one_file_system: false,
@@ -147,6 +149,16 @@ pub static WORKLOAD: Workload = Workload {
             "only-every-256",
             &Walk { progress: Progress::LockEach256, ..DOCUMENT },
             "the baseline counting each 256th",
+        ),
+        variant(
+            "only-not-inlined",
+            &Walk { inlined: false, ..DOCUMENT },
+            "the baseline, where each record takes two calls of functions",
+        ),
+        variant(
+            "bit-test-not-inlined",
+            &Walk { inlined: false, ..BIT_TEST },
+            "the document's steps but inlining: each record takes two calls of functions",
         ),
         variant("only-no-progress", &Walk { progress: Progress::Nothing, ..DOCUMENT }, "the baseline counting nothing"),
         variant("only-atomic", &Walk { progress: Progress::Atomic, ..DOCUMENT }, "the baseline with an atomic counter"),
@@ -248,9 +260,19 @@ pub static WORKLOAD: Workload = Workload {
             "the best with whole paths, copied byte by byte",
         ),
         variant(
+            "best-paths-by-32",
+            &Walk { format: Format::PathedBy32, ..BEST },
+            "the best with whole paths, copied 32 bytes at once",
+        ),
+        variant(
             "best-csv",
             &Walk { format: Format::Csv, ask: Ask::Basic, shares: false, ..BEST },
             "the best with the CSV columns of pwalk",
+        ),
+        variant(
+            "best-csv-bytewise",
+            &Walk { format: Format::CsvByBytes, ask: Ask::Basic, shares: false, ..BEST },
+            "the best with the CSV columns of pwalk, quotes looked for byte by byte and not by vectors",
         ),
         variant(
             "best-parquet",
@@ -266,32 +288,42 @@ pub static WORKLOAD: Workload = Workload {
         variant(
             "one-lock-apart",
             &Apart { row: "one-lock", build: Build::Same },
-            "the baseline in a process of its own, to hold the next against",
+            "the baseline in a process of its own, by this build: -O3",
+        ),
+        variant(
+            "one-lock-plain",
+            &Apart { row: "one-lock", build: Build::Plain },
+            "the same from a build without the document's options: -O2, no native, no LTO",
         ),
         variant(
             "one-lock-tuned",
             &Apart { row: "one-lock", build: Build::Tuned },
-            "the same from a second build: -O3, native, LTO",
+            "the same from a third build: -O3, native, LTO",
         ),
         variant(
             "bit-test-apart",
             &Apart { row: "bit-test", build: Build::Same },
-            "the document's steps but the compiler's, in a process of its own",
+            "the document's steps in a process of its own, by this build: -O3",
+        ),
+        variant(
+            "bit-test-plain",
+            &Apart { row: "bit-test", build: Build::Plain },
+            "the document's steps but the compiler's: -O2, no native, no LTO",
         ),
         variant(
             "bit-test-tuned",
             &Apart { row: "bit-test", build: Build::Tuned },
-            "the document's last step, the compiler's options, on all before",
+            "the document's last step, the compiler's options, on all before: -O3, native, LTO",
         ),
         variant(
             "best-apart",
             &Apart { row: "best", build: Build::Same },
-            "the best in a process of its own, to hold the next against",
+            "the best in a process of its own, by this build: -O3",
         ),
         variant(
             "best-tuned",
             &Apart { row: "best", build: Build::Tuned },
-            "the same from a second build: -O3, native, LTO",
+            "the same from a third build: -O3, native, LTO",
         ),
         variant(
             "bulk-xfs",

@@ -57,9 +57,10 @@ const EVERY: Duration = Duration::from_millis(100);
 /// A thread holds three descriptors at most: the soft limit on open files is raised where that is not enough, and where
 /// it cannot be, fewer threads work than were asked for; the report says how many did.
 ///
-/// A thread holds a buffer of a mebibyte and 64 KiB, and one of 32 KiB for names; beside that memory grows only with the directories that were found and wait to be listed, each by the length of its path
-/// and 150 bytes, and with the failures, of which each thread keeps ten thousand. For [`Format::Parquet`] a thread
-/// holds a dozen mebibytes, and the file's end takes five kilobytes for each 40,000 entries.
+/// A thread holds a buffer of a mebibyte and 64 KiB, and one of 32 KiB for names; beside that memory grows only with
+/// the directories that were found and wait to be listed, each by the length of its path and 150 bytes, and with the
+/// failures, of which each thread keeps ten thousand. For [`Format::Parquet`] a thread holds a dozen mebibytes, and the
+/// file's end takes five kilobytes for each 40,000 entries.
 ///
 /// ```
 /// use std::ops::ControlFlow;
@@ -92,7 +93,7 @@ pub fn run(
         crew: Crew::Stealing(Threads::Of(threads)),
         format: options.format,
         // A directory's CSV line says what it holds, so one thread has to list all of it.
-        shares: best.shares && options.format != Format::Csv,
+        shares: best.shares && !options.format.is_csv(),
         one_file_system: options.one_file_system,
         ..best
     };

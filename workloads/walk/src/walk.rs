@@ -38,6 +38,8 @@ pub struct Walk {
     pub format: Format,
     /// Where records go.
     pub output: Output,
+    /// Whether what records an entry stands where it is used; else it is two functions, called for each entry.
+    pub inlined: bool,
     /// How workers count for all to see.
     pub progress: Progress,
     /// Whether each thread is kept on one processor.
