@@ -110,6 +110,9 @@ pub fn peer(text: &str) -> Result<Variant> {
                 "for example --peer 'mycp[times,independent]=cp -a {source}/. {target}'",
             )
         })?;
+    technique::peer::printed(command).map_err(|error| {
+        Refusal::usage(format!("--peer {name}: {error}"), "no other place is emptied before each row")
+    })?;
     let mut promises = Promises::NONE;
     for word in list.iter().flat_map(|list| list.split(',')).map(str::trim) {
         let promise = Promise::named(word).ok_or_else(|| {
@@ -209,6 +212,9 @@ mod tests {
         for nonsense in ["", "=", "a=", "=b", "a/b=c", "cp", "a]=b", "[times]=b", "a[]=b", "a[speed]=b", "a[times=b"] {
             assert!(peer(nonsense).is_err(), "{nonsense}");
         }
+        assert_eq!(peer("p=pwalk {source} > {target}/p.csv").unwrap().name, "p");
+        let told = peer("p=pwalk {source} > {source}/p.csv").err().unwrap().to_string();
+        assert!(told.contains("is no file of the target"), "{told}");
     }
 
     #[test]

@@ -202,7 +202,9 @@ struct RunArgs {
     wait: Duration,
     /// A program of yours as a row (may be repeated): 'cp=cp -a {source}/. {target}'. {source} is the tree to bring
     /// back, {target} the empty directory to fill; words are split at spaces, and no shell is asked. What it promises
-    /// stands behind its name, and it is held to that: 'cp[times,independent]=cp -a {source}/. {target}'
+    /// stands behind its name, and it is held to that: 'cp[times,independent]=cp -a {source}/. {target}'. What it
+    /// prints goes nowhere, unless its last words name a file of the target; so pwalk becomes a row of walk, which
+    /// reads back what it prints: 'p[named,described,whole]=/opt/pwalk {source} > {target}/p.csv'
     #[arg(long, value_name = "NAME[PROMISE,…]=COMMAND")]
     peer: Vec<String>,
     /// The seed of the order of samples

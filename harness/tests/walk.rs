@@ -317,20 +317,90 @@ fn a_full_disk_is_told_and_leaves_nothing() {
     assert_eq!(names(&mounted.0), [""; 0]);
 }
 
+/// The columns of pwalk, for trees without directories.
+const SCRIPT: &str = "#!/bin/sh\n\
+    find \"$1\" -mindepth 1 -type f -printf \
+    '%i,0,0,\"%p\",\"\",%U,%G,%s,0,0,1,\"0100%m\",0,%Ts,0,-1,0\\n' |\
+    sed -E 's|(/[^/\"]+[.])([^./\"]+)\",\"\"|\\1\\2\",\"\\2\"|'\n";
+
+fn script(path: &Path, text: &str) {
+    fs::write(path, text).unwrap();
+    fs::set_permissions(path, Permissions::from_mode(0o755)).unwrap();
+}
+
+/// What a program of the user's prints is read back and held to what it promises.
+#[test]
+fn a_program_that_prints_columns_of_pwalk_is_a_row_by_its_path() {
+    let home = Home::new();
+    let [whole, bare] = ["whole", "bare"].map(|name| home.path(name));
+    script(&whole, SCRIPT);
+    // It finds the entry, and says nothing true about it.
+    script(&bare, &SCRIPT.replace("%i,0", "1,0"));
+    let peer = |name: &str, promises: &str, path: &Path| {
+        format!("{name}[{promises}]={} {{source}} > {{target}}/{name}.csv", path.display())
+    };
+    let output = home
+        .assay()
+        .args([
+            "run",
+            "walk/best-1-thread",
+            "--on",
+            "object-4k",
+            "--rounds",
+            "1",
+            "--wait",
+            "0s",
+            "--json",
+            "--scratch",
+        ])
+        .arg(home.path("scratch"))
+        .args(["--peer", &peer("honest", "named,described,whole", &whole)])
+        .args(["--peer", &peer("modest", "named", &bare)])
+        .args(["--peer", &peer("lies", "named,described", &bare)])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(5), "{}", text(&output.stderr));
+    let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let names = |list: &str| -> Vec<String> {
+        let rows = document["workloads"][0][list].as_array().unwrap();
+        rows.iter().map(|row| row["name"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(names("without"), ["lies"], "{document:#}");
+    let rows = names("rows");
+    assert!(["honest", "modest"].iter().all(|name| rows.contains(&(*name).to_owned())), "{rows:?}");
+}
+
+#[test]
+fn fewer_threads_than_were_asked_for_are_told() {
+    let home = Home::new();
+    let tree = dir(&home, "tree");
+    (0..200).for_each(|nth| fs::create_dir(tree.join(nth.to_string())).unwrap());
+    let limited = |more: &[&str]| {
+        let mut command = home.assay();
+        let program = command.get_program().to_owned();
+        command.args(["walk", "--threads", "256", "--force", "-o"]).arg(home.path("out")).arg(&tree).args(more);
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "ulimit -n 60; exec \"$@\"", "sh"]).arg(program).args(command.get_args());
+        shell.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        shell.output().unwrap()
+    };
+    let output = limited(&[]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let said = text(&output.stdout);
+    assert!(said.contains(" of 256: no more fit below the limit") && said.contains("entries  200"), "{said}");
+    let document: Value = serde_json::from_slice(&limited(&["--json"]).stdout).unwrap();
+    assert!((1..20).contains(&document["threads"].as_u64().unwrap()), "{document}");
+}
+
 /// No registry has pwalk. Here stands a program of that name that prints the same columns, as one of the user's would.
 #[test]
 fn a_pwalk_on_the_search_path_is_a_row_and_without_one_the_row_says_where_to_get_it() {
-    const SCRIPT: &str = "#!/bin/sh\n\
-        find \"$1\" -mindepth 1 -type f -printf \
-        '%i,0,0,\"%p\",\"\",%U,%G,%s,0,0,1,\"0100%m\",0,%Ts,0,-1,0\\n' |\
-        sed -E 's|(/[^/\"]+[.])([^./\"]+)\",\"\"|\\1\\2\",\"\\2\"|'\n";
     let home = Home::new();
     let bin = dir(&home, "bin");
     let path = std::env::var("PATH").unwrap();
     for with in [false, true] {
         if with {
-            fs::write(bin.join("pwalk"), SCRIPT).unwrap();
-            fs::set_permissions(bin.join("pwalk"), Permissions::from_mode(0o755)).unwrap();
+            script(&bin.join("pwalk"), SCRIPT);
         } else if technique::peer::find_program("pwalk").is_some() {
             continue;
         }

@@ -2,8 +2,9 @@
 
 use crate::phase::COMMAND;
 use crate::{Absent, Lap, Promises, Site, Technique};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use std::ffi::OsString;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -16,7 +17,8 @@ pub fn require(programs: &[&str], mend: &str) -> Result<()> {
 }
 
 /// Another program as a technique. `{source}`, `{target}` and `{kept}` in its commands stand for the site's paths;
-/// words are split at spaces before the paths are put in, and no shell is asked.
+/// words are split at spaces before the paths are put in, and no shell is asked. What it prints goes nowhere, unless its
+/// last words are `> FILE`, a file of the target or what is kept: see [`printed`].
 #[derive(Clone, Copy, Debug)]
 pub struct Peer {
     /// What is made before the clock, once: its key, and the command that makes `{kept}`.
@@ -68,8 +70,23 @@ fn tool(name: &str) -> Option<PathBuf> {
     own.ancestors().take(DEEPEST).map(|dir| dir.join("tools/bin").join(name)).find(|path| path.is_file())
 }
 
-/// A command in words, with the site's paths put in.
+/// A command without its last words `> FILE`, and that file, if it has any. Only where the target is emptied for a row
+/// may a row's output go: nothing else is overwritten.
+pub fn printed(command: &str) -> Result<(&str, Option<&str>)> {
+    let mut words = command.trim_end().rsplitn(2, char::is_whitespace);
+    let (last, rest) = (words.next().unwrap_or(""), words.next().unwrap_or(""));
+    let Some(bare) = rest.trim_end().strip_suffix('>').filter(|bare| bare.ends_with(char::is_whitespace)) else {
+        return Ok((command, None));
+    };
+    let below = ["{target}/", "{kept}/"].iter().find_map(|place| last.strip_prefix(place));
+    let stays = below.is_some_and(|path| !path.is_empty() && path.split('/').all(|part| part != ".."));
+    ensure!(stays || last == "{kept}", "{last:?} is no file of the target: write  > {{target}}/NAME");
+    Ok((bare, Some(last)))
+}
+
+/// A command in words, with the site's paths put in, and its output where it is to go.
 pub fn parse(command: &str, site: &Site, kept: &Path) -> Result<Command> {
+    let (command, file) = printed(command)?;
     let mut words = command.split_whitespace().map(|word| fill(word, site, kept));
     let program = words.next().context("a peer's command is empty")?;
     // What the search path has keeps its bare name, so that it finds its own like from a shell.
@@ -78,6 +95,10 @@ pub fn parse(command: &str, site: &Site, kept: &Path) -> Result<Command> {
     let elsewhere = if on_path { None } else { program.to_str().and_then(tool) };
     let mut command = Command::new(elsewhere.map_or(program, OsString::from));
     command.args(words).stdin(Stdio::null()).stdout(Stdio::null());
+    if let Some(file) = file {
+        let path = PathBuf::from(fill(file, site, kept));
+        command.stdout(File::create(&path).with_context(|| format!("making {}", path.display()))?);
+    }
     Ok(command)
 }
 
@@ -144,5 +165,26 @@ mod tests {
         let mut command = failing.prepare(&site).unwrap();
         let error = failing.work(&mut command, &mut Lap::start(true)).unwrap_err();
         assert!(error.to_string().contains("exit status: 1"), "{error}");
+    }
+
+    #[test]
+    fn what_a_peer_prints_goes_to_the_file_that_its_last_words_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let site = site(dir.path());
+        std::fs::create_dir(&site.target).unwrap();
+        let printing = peer("echo {source} > b  > {target}/out.csv ");
+        let mut command = printing.prepare(&site).unwrap();
+        printing.work(&mut command, &mut Lap::start(true)).unwrap();
+        let told = std::fs::read_to_string(site.target.join("out.csv")).unwrap();
+        assert_eq!(told, format!("{} > b\n", site.source.display()));
+        for nowhere in
+            ["echo a > out", "echo > /etc/out", "echo > {source}/out", "echo > {target}/../out", "a > {target}"]
+        {
+            let error = printed(nowhere).unwrap_err().to_string();
+            assert!(error.contains("> {target}/NAME"), "{nowhere}: {error}");
+        }
+        for none in ["echo a", "echo >{target}/out", "echo >", "> {target}/out", "", "echo a> {target}/out"] {
+            assert_eq!(printed(none).unwrap(), (none, None));
+        }
     }
 }
