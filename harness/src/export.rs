@@ -4,7 +4,7 @@ mod columns;
 
 use crate::cli::Said;
 use crate::compare::session;
-use crate::fleet::records_in;
+use crate::fleet::{Found, is_url, records_in};
 use crate::list;
 use crate::refusal::Refusal;
 use crate::unfinished::Unfinished;
@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 #[derive(Args)]
 pub struct ExportArgs {
     /// A run's name or its record file, or those of a comparison; the last run if left away. With --parquet also a
-    /// directory of records, and all runs of this home if left away
+    /// directory of records, here or at `s3://BUCKET/PREFIX`, and all runs of this home if left away
     run: Option<String>,
     /// In which format
     #[arg(long, value_enum, required_unless_present = "parquet")]
@@ -74,11 +74,11 @@ pub fn export(arguments: &ExportArgs) -> Result<Said> {
 /// Every sample of a directory of records, of one run, or of all runs of this home.
 fn as_columns(name: Option<&str>, out: &Path) -> Result<Said> {
     let records = match name {
-        None => list::record_files(),
-        Some(name) if Path::new(name).is_dir() => records_in(&[PathBuf::from(name)])?,
-        Some(name) => vec![list::find(Some(name))?],
+        None => list::record_files().into_iter().map(Found::read).collect::<Result<Vec<_>>>()?,
+        Some(name) if is_url(Path::new(name)) || Path::new(name).is_dir() => records_in(&[PathBuf::from(name)])?,
+        Some(name) => vec![Found::read(list::find(Some(name))?)?],
     };
-    let runs = records.iter().map(|path| list::read(path)).collect::<Result<Vec<_>>>()?;
+    let runs = records.iter().map(|found| list::parse(&found.path, &found.bytes)).collect::<Result<Vec<_>>>()?;
     if runs.is_empty() {
         let what = format!("there is no record in {}", name.unwrap_or("this home"));
         return Err(Refusal::data(what, "assay run restore --budget 40s measures something"));

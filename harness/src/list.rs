@@ -118,8 +118,16 @@ pub fn find(run: Option<&str>) -> Result<PathBuf> {
 
 /// Reads a record file, or refuses.
 pub fn read(path: &Path) -> Result<Run> {
-    record::read(path)
-        .map_err(|error: Unreadable| Refusal::data(error.to_string(), "assay show without a name prints the last run"))
+    record::read(path).map_err(|error| unreadable(&error))
+}
+
+/// The same of what has been read from there already.
+pub fn parse(path: &Path, bytes: &[u8]) -> Result<Run> {
+    record::parse(path, bytes).map_err(|error| unreadable(&error))
+}
+
+fn unreadable(error: &Unreadable) -> anyhow::Error {
+    Refusal::data(error.to_string(), "assay show without a name prints the last run")
 }
 
 /// The record files of this home, the oldest first; their names are dates.

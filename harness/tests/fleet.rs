@@ -59,7 +59,12 @@ fn counted(runs: &[Run]) -> BTreeMap<String, BTreeMap<String, u64>> {
         for sample in run.samples.iter().filter(|sample| sample.pass == "counts") {
             let name = format!("{}/{}", run.header.plan[sample.plan].workload, sample.variant);
             let exact = sample.reading.counts.as_ref().unwrap().exact();
-            found.insert(name, exact.into_iter().filter(|(name, _)| is_of_files(name)).collect());
+            // The C library's allocator reads a file now and then where several threads ask it.
+            let is_chance = |name: &str| {
+                sample.reading.workers > 1 && ["calls.openat", "calls.read", "bytes_read"].contains(&name)
+            };
+            let of_files = exact.into_iter().filter(|(name, _)| is_of_files(name) && !is_chance(name));
+            found.insert(name, of_files.collect());
         }
     }
     found

@@ -3,11 +3,11 @@
 
 mod common;
 
+use common::served::{Server, as_somebody};
 use common::{Home, text};
 use std::fs;
-use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 
 /// Where all shards go.
 const ALL: &str = "s3://shards/photos";
@@ -18,14 +18,13 @@ fn is_part(name: &str) -> bool {
 
 struct Served {
     home: Home,
-    server: Option<Child>,
+    server: Option<Server>,
     port: u16,
 }
 
 impl Served {
     fn new(length: u64) -> Served {
         let home = Home::new();
-        fs::create_dir(home.path("served")).unwrap();
         let bytes: Vec<u8> = (0..length).map(|at| (at.wrapping_mul(2_654_435_761) >> 13).to_le_bytes()[0]).collect();
         fs::write(home.path("photo.raw"), bytes).unwrap();
         let mut served = Served { home, server: None, port: 0 };
@@ -34,22 +33,13 @@ impl Served {
     }
 
     fn start(&mut self) {
-        let dir = self.home.path("served");
-        let mut command = self.home.assay();
-        command.arg("serve-s3").arg(dir).args(["--bucket", "shards", "other", "--port", &self.port.to_string()]);
-        let mut server = as_somebody(&mut command).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(server.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let port =
-            line.split("127.0.0.1:").nth(1).and_then(|rest| rest.split(' ').next()).unwrap_or_else(|| panic!("{line}"));
-        self.port = port.parse().unwrap();
+        let server = Server::start(&self.home, &["shards", "other"], self.port, &[]);
+        self.port = server.port;
         self.server = Some(server);
     }
 
     fn stop(&mut self) {
-        let mut server = self.server.take().unwrap();
-        rustix::process::kill_process(rustix::process::Pid::from_child(&server), rustix::process::Signal::INT).unwrap();
-        assert_eq!(server.wait().unwrap().code(), Some(0));
+        assert_eq!(self.server.take().unwrap().stop().code(), Some(0));
     }
 
     fn command(&self, words: &[&str]) -> Command {
@@ -91,19 +81,6 @@ impl Served {
         let mut files = files.map(|entry| entry.unwrap().path());
         files.find(|path| path.extension().is_some_and(|end| end == "shard")).unwrap()
     }
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        if let Some(server) = &mut self.server {
-            let _ = server.kill();
-            let _ = server.wait();
-        }
-    }
-}
-
-fn as_somebody(command: &mut Command) -> &mut Command {
-    command.env("AWS_ACCESS_KEY_ID", "somebody").env("AWS_SECRET_ACCESS_KEY", "who-may-do-that")
 }
 
 fn ends(output: &Output, code: i32, says: &str) {
@@ -230,9 +207,7 @@ fn a_server_that_is_killed_in_the_midst_is_told_and_what_it_kept_is_swept() {
         assert!(child.try_wait().unwrap().is_none(), "it ended before the server was killed");
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
-    let mut running = served.server.take().unwrap();
-    running.kill().unwrap();
-    running.wait().unwrap();
+    drop(served.server.take());
     let told = child.wait_with_output().unwrap();
     ends(&told, 4, &format!("at http://127.0.0.1:{}", served.port));
     ends(&told, 4, "start the server, or name another with AWS_ENDPOINT_URL");

@@ -428,7 +428,8 @@ pub fn read(path: &Path) -> Result<Run, Unreadable> {
     parse(path, &bytes)
 }
 
-pub(crate) fn parse(path: &Path, bytes: &[u8]) -> Result<Run, Unreadable> {
+/// The same of what has been read from there already.
+pub fn parse(path: &Path, bytes: &[u8]) -> Result<Run, Unreadable> {
     let lines: Lines<Header> = Lines::of(path, bytes, "run", SCHEMA)?;
     let mut run = Run {
         header: lines.header.clone(),

@@ -1,6 +1,7 @@
 //! `assay merge`: the records of a plan's shards from many machines, joined; what is missing or double is named.
 
-use super::records::{records_in, troubles};
+use super::place::{Found, Place, refused as unanswered};
+use super::records::{Note, notes, records_in};
 use super::{apart, read_plan};
 use crate::cli::Said;
 use crate::refusal::{Exit, Refusal};
@@ -12,6 +13,7 @@ use reports::fleet::merge::{Merged, Piece, Refused, Wholeness};
 use reports::fleet::plan::Plan;
 use reports::fleet::short;
 use reports::lines::Unreadable;
+use s3::Bucket;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs;
@@ -20,9 +22,9 @@ use std::path::{Path, PathBuf};
 /// What `merge` takes.
 #[derive(Args)]
 pub struct MergeArgs {
-    /// Where to: a directory that does not exist yet
+    /// Where to: a directory that does not exist yet, or `s3://BUCKET/PREFIX` with nothing below it
     out: PathBuf,
-    /// Directories of records, records' own directories, or what was merged before
+    /// Directories of records, records' own directories, or what was merged before; or the same at `s3://BUCKET/PREFIX`
     #[arg(required = true)]
     from: Vec<PathBuf>,
     /// The plan: what is missing is then told by what it would have measured
@@ -33,6 +35,7 @@ pub struct MergeArgs {
 /// Merges records, and says what is there.
 pub fn merge(arguments: &MergeArgs) -> Result<Said> {
     let plan = arguments.plan.as_deref().map(read_plan).transpose()?;
+    outside(&arguments.out, &arguments.from)?;
     let joined = Joined::of(&arguments.from, plan.as_ref())?;
     joined.write(&arguments.out)?;
     Ok(joined.said(&arguments.out, plan.as_ref()))
@@ -43,16 +46,15 @@ pub(super) struct Joined {
     pub(super) merged: Merged,
     /// Records of a shard and a machine of which another was kept.
     aside: Vec<Piece>,
-    troubles: BTreeMap<u32, String>,
+    notes: BTreeMap<u32, Note>,
 }
 
 impl Joined {
     /// Reads every record in these places; nothing is written before all of them are known to belong together.
     pub(super) fn of(from: &[PathBuf], plan: Option<&Plan>) -> Result<Joined> {
-        let mut joined = Joined { merged: Merged::default(), aside: Vec::new(), troubles: troubles(from) };
+        let mut joined = Joined { merged: Merged::default(), aside: Vec::new(), notes: notes(from) };
         let mut ours = plan.map(|plan| (plan.digest(), plan.shards));
-        for path in records_in(from)? {
-            let bytes = fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
+        for Found { path, bytes } in records_in(from)? {
             let piece = Piece::of(&path, bytes).map_err(|why| refused(&why))?;
             let (digest, shards) = ours.get_or_insert_with(|| (piece.key.plan.clone(), piece.of));
             if piece.key.plan != *digest || piece.of != *shards {
@@ -70,25 +72,45 @@ impl Joined {
         Ok(joined)
     }
 
-    /// Writes each record into a directory of its own, below one that does not exist yet.
+    /// Writes each record into a folder of its own: below a directory that does not exist yet, or in a bucket.
     pub(super) fn write(&self, out: &Path) -> Result<()> {
         if self.merged.plan().is_none() {
-            let what = "there is no record of any shard in these places".to_owned() + &self.troubles_told();
+            let what = "there is no record of any shard in these places".to_owned() + &self.notes_told();
             return Err(Refusal::data(what, "`assay run --plan FILE --shard I --into DIR` makes one"));
         }
-        let unfinished = Unfinished::for_new(out)?;
+        let out = match Place::of(out)? {
+            Place::Directory(out) => out,
+            Place::Bucket(bucket) => return self.write_to_bucket(&bucket),
+        };
+        let unfinished = Unfinished::for_new(&out)?;
+        fs::create_dir(unfinished.path()).with_context(|| format!("making {}", unfinished.path().display()))?;
+        let into = Place::Directory(unfinished.path().to_owned());
         for piece in self.merged.pieces() {
-            let dir = unfinished.path().join(piece.name());
-            fs::create_dir_all(&dir).with_context(|| format!("making {}", dir.display()))?;
-            let path = dir.join("record.jsonl");
-            fs::write(&path, &piece.bytes).with_context(|| format!("writing {}", path.display()))?;
+            into.put(piece)?;
         }
-        unfinished.finish(out)
+        unfinished.finish(&out)
     }
 
-    fn troubles_told(&self) -> String {
+    /// Writes to a bucket, which knows no renaming. A merge that is killed leaves some of its records there, each of
+    /// them whole; the same merge again goes on from them. Where anything else lies, nothing is written.
+    fn write_to_bucket(&self, bucket: &Bucket) -> Result<()> {
+        let into = Place::Bucket(bucket.clone());
+        let (names, folders) = bucket.list().map_err(unanswered)?;
+        let there = into.records()?;
+        let is_ours = |found: &Found| self.merged.pieces().any(|piece| piece.bytes == found.bytes);
+        if !names.is_empty() || there.len() != folders.len() || !there.iter().all(is_ours) {
+            let what = format!("{into} is not empty, and nothing is overwritten");
+            return Err(Refusal::usage(what, "name another prefix, or remove what lies there first"));
+        }
+        for piece in self.merged.pieces() {
+            into.put(piece)?;
+        }
+        Ok(())
+    }
+
+    fn notes_told(&self) -> String {
         let each: Vec<String> =
-            self.troubles.iter().map(|(shard, told)| format!("\n  shard {shard}: {told}")).collect();
+            self.notes.iter().map(|(shard, note)| format!("\n  shard {shard}: {}", note.told())).collect();
         each.concat()
     }
 
@@ -113,7 +135,7 @@ impl Joined {
         }
         let missing = self.merged.missing(None);
         for shard in &missing {
-            let said = self.troubles.get(shard).map_or(String::new(), |told| format!(": {told}"));
+            let said = self.notes.get(shard).map_or(String::new(), |note| format!(": {}", note.told()));
             let cut = self.merged.pieces().any(|piece| piece.key.shard == *shard);
             let how = if cut { "cut short" } else { "missing" };
             text += &format!("{how}  {}{said}\n", named(*shard));
@@ -146,7 +168,7 @@ impl Joined {
             "missing": missing.iter().map(|shard| json!({
                 "shard": shard,
                 "what": plan.map(|plan| plan.words(*shard)),
-                "said": self.troubles.get(shard),
+                "said": self.notes.get(shard).map(Note::told),
             })).collect::<Vec<_>>(),
             "double": self.aside.iter().map(|left| json!({
                 "shard": left.key.shard,
@@ -160,6 +182,25 @@ impl Joined {
         });
         Said { text, json, schema: "assay.merged/1", exit }
     }
+}
+
+/// What is written does not lie among what is read: a directory of records holds records alone.
+pub(super) fn outside(out: &Path, from: &[PathBuf]) -> Result<()> {
+    match from.iter().find(|from| real(out).starts_with(real(from))) {
+        Some(from) => Err(Refusal::usage(
+            format!("{} lies in {}, which is read", out.display(), from.display()),
+            "name a place outside of it",
+        )),
+        None => Ok(()),
+    }
+}
+
+/// A place without links and dots, as far as it is there.
+fn real(named: &Path) -> PathBuf {
+    let Ok(Place::Directory(dir)) = Place::of(named) else { return named.to_owned() };
+    let above = dir.parent().filter(|above| *above != Path::new("")).unwrap_or(Path::new("."));
+    let there = dir.canonicalize().or_else(|_| Ok(above.canonicalize()?.join(dir.file_name().unwrap_or_default())));
+    there.unwrap_or_else(|_: std::io::Error| dir.clone())
 }
 
 fn told(piece: &Piece) -> String {

@@ -3,17 +3,20 @@
 //! Nothing here schedules: an engine that people already run does (`slurm.rs`), and any other can, for a shard is one
 //! command and its record one directory.
 
+mod collect;
 mod merge;
+mod place;
 mod plan;
 mod records;
 mod shard;
 mod slurm;
 
+pub use collect::{FleetCommand, fleet};
 pub use merge::{MergeArgs, merge};
+pub use place::{Found, is_url};
 pub use plan::plan;
 pub use records::records_in;
 pub use shard::{ShardArgs, run};
-pub use slurm::{FleetCommand, fleet};
 
 use crate::refusal::{Exit, Refusal};
 use anyhow::Result;

@@ -1,110 +1,153 @@
-//! A directory of records that many machines write into: each record is a directory of its own that appears whole or
-//! not at all, and a shard that failed leaves a word on why.
+//! Records of a fleet: a shard's is put into a place when it is whole, and until then a note tells what became of it.
 
-use crate::refusal::Refusal;
-use crate::removal::remove_tree;
+use super::place::{Found, Place};
+use crate::pace::now;
+use crate::refusal::{Exit, Refusal};
 use anyhow::{Context, Result};
 use reports::fleet::merge::{Piece, Wholeness};
+use serde::Serialize;
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::Write;
+use std::fs;
 use std::path::{Path, PathBuf};
 
-const RECORD: &str = "record.jsonl";
-const TROUBLE: &str = ".trouble";
+/// How a shard's note is named behind its number.
+const NOTE: &str = ".note";
 
-/// The record files below these places: a record file, a record's own directory, or a directory of such, sorted.
-pub fn records_in(places: &[PathBuf]) -> Result<Vec<PathBuf>> {
+/// The records in these places: a record's file, a record's own directory, a directory of such, or the same in a bucket.
+pub fn records_in(places: &[PathBuf]) -> Result<Vec<Found>> {
     let mut found = Vec::new();
     for place in places {
-        let before = found.len();
-        if place.is_file() {
-            found.push(place.clone());
-        } else if place.join(RECORD).is_file() {
-            found.push(place.join(RECORD));
-        } else {
-            let entries = fs::read_dir(place).map_err(|error| {
-                Refusal::data(format!("cannot read {}: {error}", place.display()), "name a directory of records")
-            })?;
-            for entry in entries {
-                let entry = entry.with_context(|| format!("reading {}", place.display()))?;
-                // What is still being written has a hidden name.
-                let is_hidden = entry.file_name().as_encoded_bytes().starts_with(b".");
-                let record = entry.path().join(RECORD);
-                if !is_hidden && record.is_file() {
-                    found.push(record);
-                }
-            }
-        }
-        found[before..].sort();
+        found.extend(Place::of(place)?.records()?);
     }
     Ok(found)
 }
 
-/// Puts a whole record into a directory: aside first, then by one rename, so that no reader and no kill ever finds half
-/// of one. One that was stopped before its end is not put there.
-pub(super) fn deliver(record: &Path, into: &Path) -> Result<PathBuf> {
+/// Puts a whole record into a place. One that was stopped before its end is not put there.
+pub(super) fn deliver(record: &Path, into: &Place) -> Result<PathBuf> {
     let bytes = fs::read(record).with_context(|| format!("reading {}", record.display()))?;
     let piece = Piece::of(record, bytes).map_err(|error| Refusal::data(error.to_string(), "run the shard again"))?;
     if piece.wholeness() != Wholeness::Whole {
         return Err(Refusal {
-            exit: crate::refusal::Exit::Interrupted,
-            what: format!("the shard was stopped before its end, so that {} has no record of it", into.display()),
+            exit: Exit::Interrupted,
+            what: format!("the shard was stopped before its end, so that {into} has no record of it"),
             mend: format!("run it again; what was measured so far is in {}", record.display()),
         }
         .into());
     }
-    let to = into.join(piece.name());
-    let aside = into.join(format!(".{}.assay-unfinished-{}", piece.name(), std::process::id()));
-    let written = write_aside(&aside, &piece.bytes).and_then(|()| {
-        fs::rename(&aside, &to)?;
-        File::open(into)?.sync_all()
-    });
-    if let Err(error) = written {
-        // Whatever of it is there is hidden, and says by its name what it is.
-        let _ = remove_tree(&aside);
-        let what = format!("cannot put the record into {}: {error}", into.display());
-        return Err(Refusal::unfit(what, format!("make room there; the record is whole in {}", record.display())));
-    }
-    Ok(to)
+    into.put(&piece).map_err(|error| match error.downcast::<Refusal>() {
+        // What was measured in hours is not lost with the way to its place.
+        Ok(Refusal { exit, what, mend }) => {
+            let whole = record.display();
+            let mend = format!("{mend}; the record is whole in {whole}: copy it to {into}/{}/", piece.name());
+            Refusal { exit, what, mend }.into()
+        }
+        Err(error) => error,
+    })
 }
 
-fn write_aside(aside: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    fs::create_dir(aside)?;
-    let mut file = File::create_new(aside.join(RECORD))?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    File::open(aside)?.sync_all()
+/// What is told of a shard that has no record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Note {
+    /// What became of it.
+    pub(super) how: How,
+    /// Where, when or why.
+    pub(super) words: String,
+}
+
+/// What became of a shard that has no record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum How {
+    /// It is being run, or whoever ran it was killed.
+    Begun,
+    /// It failed, and said why.
+    Failed,
+}
+
+impl How {
+    const ALL: [(How, &'static str); 2] = [(How::Begun, "begun"), (How::Failed, "failed")];
+
+    fn word(self) -> &'static str {
+        How::ALL.into_iter().find(|(how, _)| *how == self).map_or("", |(_, word)| word)
+    }
+}
+
+impl Note {
+    /// What a merge says of a shard that is missing.
+    pub(super) fn told(&self) -> String {
+        match self.how {
+            How::Begun => format!("{}, and has not come to its end", self.words),
+            How::Failed => self.words.clone(),
+        }
+    }
+
+    fn parse(text: &str) -> Option<Note> {
+        let (word, words) = text.trim().split_once(' ')?;
+        let (how, _) = How::ALL.into_iter().find(|(_, known)| *known == word)?;
+        Some(Note { how, words: words.to_owned() })
+    }
+}
+
+/// Says that a shard is begun. It comes before anything is measured, so that a place that cannot be written to is told
+/// then, and not hours later.
+pub(super) fn begin(into: &Place, shard: u32) -> Result<()> {
+    into.make()?;
+    leave(into, shard, How::Begun, &format!("begun at {}", now().strftime("%Y-%m-%d %H:%M:%S UTC")))
 }
 
 /// Leaves a word on why a shard has no record; whoever merges reads it.
-pub(super) fn leave_trouble(into: &Path, shard: u32, error: &anyhow::Error) {
+pub(super) fn fail(into: &Place, shard: u32, error: &anyhow::Error) {
+    // Where not even this can be written, the error itself is told on stderr.
+    let _ = leave(into, shard, How::Failed, &format!("{error:#}").replace('\n', " "));
+}
+
+/// The shard has its record: what was said of it before is no news.
+pub(super) fn end(into: &Place, shard: u32) {
+    into.remove_note(&name_of(shard));
+}
+
+fn leave(into: &Place, shard: u32, how: How, words: &str) -> Result<()> {
     let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let node = std::env::var("SLURMD_NODENAME").unwrap_or_else(|_| host.trim().to_owned());
-    let told = format!("{error:#}").replace('\n', " ");
-    // Where not even this can be written, the error itself is told on stderr.
-    let _ = fs::write(trouble(into, shard), format!("{node}: {told}\n"));
+    into.write_note(&name_of(shard), format!("{} {node}: {words}\n", how.word()))
 }
 
-/// The shard has its record: what an earlier try said of it is no news.
-pub(super) fn clear_trouble(into: &Path, shard: u32) {
-    // There may be none.
-    let _ = fs::remove_file(trouble(into, shard));
+fn name_of(shard: u32) -> String {
+    format!("shard-{shard}{NOTE}")
 }
 
-fn trouble(into: &Path, shard: u32) -> PathBuf {
-    into.join(format!("shard-{shard}{TROUBLE}"))
-}
-
-/// Why shards have no record, as far as they could say it.
-pub(super) fn troubles(places: &[PathBuf]) -> BTreeMap<u32, String> {
+/// What is told in these places of shards, by their numbers. Of a place that cannot be read nothing is.
+pub(super) fn notes(places: &[PathBuf]) -> BTreeMap<u32, Note> {
     let mut found = BTreeMap::new();
-    for entry in places.iter().filter_map(|place| fs::read_dir(place).ok()).flatten().flatten() {
-        let name = entry.file_name();
-        let shard = name.to_str().and_then(|name| name.strip_prefix("shard-")?.strip_suffix(TROUBLE)?.parse().ok());
-        if let (Some(shard), Ok(text)) = (shard, fs::read_to_string(entry.path())) {
-            found.insert(shard, text.trim().to_owned());
+    for place in places.iter().filter_map(|place| Place::of(place).ok()) {
+        for name in place.notes().unwrap_or_default() {
+            let shard = name.strip_prefix("shard-").and_then(|name| name.strip_suffix(NOTE)?.parse().ok());
+            let Some(shard) = shard else { continue };
+            found.extend(place.note(&name).and_then(|text| Note::parse(&text)).map(|note| (shard, note)));
         }
     }
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_note_says_what_became_of_a_shard_until_it_has_its_record() {
+        let dir = tempfile::tempdir().unwrap();
+        let place = Place::of(dir.path()).unwrap();
+        let note = || notes(&[dir.path().to_owned()]).remove(&3);
+        begin(&place, 3).unwrap();
+        assert!(note().unwrap().told().ends_with(", and has not come to its end"));
+        fail(&place, 3, &anyhow::anyhow!("no room\n  do  make some"));
+        let failed = note().unwrap();
+        assert_eq!(failed.how, How::Failed);
+        assert!(failed.told().ends_with(": no room   do  make some"), "{}", failed.told());
+        end(&place, 3);
+        assert_eq!(note(), None);
+        // What was cut off in the middle of a word is no note.
+        fs::write(dir.path().join("shard-4.note"), "beg").unwrap();
+        assert_eq!(notes(&[dir.path().to_owned()]), BTreeMap::new());
+    }
 }

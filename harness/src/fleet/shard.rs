@@ -1,11 +1,11 @@
 //! `assay run --plan FILE --shard I`: one shard of a plan, anywhere, and its record where it is wanted.
 
+use super::place::Place;
 use super::plan::{Here, ask};
 use super::read_plan;
-use super::records::{clear_trouble, deliver, leave_trouble};
+use super::records::{begin, deliver, end, fail};
 use crate::cli::{Said, show_what_was_done};
 use crate::progress::Telling;
-use crate::refusal::Refusal;
 use crate::rounds;
 use anyhow::{Context, Result};
 use clap::Args;
@@ -27,8 +27,9 @@ pub struct ShardArgs {
     /// Run the shard though the plan was made by another binary; the record says so
     #[arg(long, requires = "plan")]
     any_binary: bool,
-    /// Put the whole record into this directory, which many machines may share; what is cut short is not put there
-    #[arg(long, value_name = "DIR", requires = "plan")]
+    /// Put the record there when it is whole: into a directory that many machines may share, or `s3://BUCKET/PREFIX` with
+    /// the usual `AWS_*` variables. What is cut short is not put there
+    #[arg(long, value_name = "PLACE", requires = "plan")]
     into: Option<PathBuf>,
 }
 
@@ -52,17 +53,16 @@ pub fn run(
     let here = Here { any_binary: arguments.any_binary, scratch, telling, command };
     let ask = ask(&plan, number, here)?;
     let Some(into) = &arguments.into else { return show_what_was_done(&rounds::run(&ask)?) };
-    std::fs::create_dir_all(into).map_err(|error| {
-        Refusal::usage(format!("cannot make {}: {error}", into.display()), "name a place that you may write to")
-    })?;
-    let done = rounds::run(&ask).and_then(|done| Ok((deliver(&done.record, into)?, done)));
+    let into = Place::of(into)?;
+    begin(&into, number)?;
+    let done = rounds::run(&ask).and_then(|done| Ok((deliver(&done.record, &into)?, done)));
     let (record, done) = done
         .with_context(|| {
             let digest = plan.digest();
             format!("shard {number} of plan {} ({})", short(&digest), plan.words(number))
         })
-        .inspect_err(|error| leave_trouble(into, number, error))?;
-    clear_trouble(into, number);
+        .inspect_err(|error| fail(&into, number, error))?;
+    end(&into, number);
     let mut said = show_what_was_done(&done)?;
     said.text += &format!("put into {}\n", record.display());
     said.json["put_into"] = json!(record);

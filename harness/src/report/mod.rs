@@ -6,7 +6,7 @@ mod flames;
 mod place;
 
 use crate::cli::Said;
-use crate::fleet::records_in;
+use crate::fleet::{Found, is_url, records_in};
 use crate::refusal::Refusal;
 use crate::{claims, home, list};
 use anyhow::{Context, Result};
@@ -28,7 +28,7 @@ use std::path::{Path, PathBuf};
 /// What `report` takes.
 #[derive(Args)]
 pub struct ReportArgs {
-    /// Names of runs, their record files, or directories of such; the last run if left away
+    /// Names of runs, their record files, or directories of such, here or at `s3://BUCKET/PREFIX`; the last run if left away
     runs: Vec<String>,
     /// Instead: of every workload and fixture, the newest run that has it
     #[arg(long, conflicts_with = "runs")]
@@ -84,36 +84,41 @@ pub fn report(arguments: &ReportArgs) -> Result<Said> {
     Ok(made.said(&picked, &out))
 }
 
-fn pick(record: &Path, plans: impl Fn(&Run) -> Vec<usize>) -> Result<Picked> {
-    let run = list::read(record)?;
-    let bytes = std::fs::read(record).with_context(|| format!("reading {}", record.display()))?;
+fn pick(record: Found, plans: impl Fn(&Run) -> Vec<usize>) -> Result<Picked> {
+    let Found { path, bytes } = record;
+    let run = list::parse(&path, &bytes)?;
     let named = home::runs().join(&run.header.id).join("record.jsonl");
-    let is_here = matches!((named.canonicalize(), record.canonicalize()), (Ok(named), Ok(record)) if named == record);
+    let is_here = matches!((named.canonicalize(), path.canonicalize()), (Ok(named), Ok(path)) if named == path);
     Ok(Picked { plans: plans(&run), record: bytes, run, is_here })
 }
 
 fn named(names: &[String]) -> Result<Vec<Picked>> {
     let records = if names.is_empty() {
-        vec![list::find(None)?]
+        vec![Found::read(list::find(None)?)?]
     } else {
         let mut records = Vec::new();
         for name in names {
             // A directory of records, such as `assay merge` makes, stands for all of them.
-            let below = PathBuf::from(name);
-            let below = if below.is_dir() { records_in(&[below])? } else { Vec::new() };
-            records.extend(if below.is_empty() { vec![list::find(Some(name))?] } else { below });
+            let place = PathBuf::from(name);
+            let is_url = is_url(&place);
+            let below = if is_url || place.is_dir() { records_in(&[place])? } else { Vec::new() };
+            if below.is_empty() && is_url {
+                return Err(Refusal::data(format!("there is no record in {name}"), "name a place of records"));
+            }
+            records.extend(if below.is_empty() { vec![Found::read(list::find(Some(name))?)?] } else { below });
         }
         records
     };
-    records.iter().map(|record| pick(record, |run| (0..run.header.plan.len()).collect())).collect()
+    records.into_iter().map(|record| pick(record, |run| (0..run.header.plan.len()).collect())).collect()
 }
 
 /// Of every workload and fixture the newest entry that has a sample; those with a ladder come first.
 fn latest() -> Result<Vec<Picked>> {
     let mut seen = BTreeSet::new();
     let mut picked = Vec::new();
-    for record in list::record_files().iter().rev() {
+    for record in list::record_files().into_iter().rev() {
         // What cannot be read is no reason to show nothing of the others; `assay show` says what is wrong with it.
+        let Ok(record) = Found::read(record) else { continue };
         let Ok(one) = pick(record, |run| {
             let is_new = |plan: &usize| {
                 let entry = &run.header.plan[*plan];

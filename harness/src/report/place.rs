@@ -1,6 +1,7 @@
 //! A report's own directory: it has a list of its files, and no others in it are ever touched.
 
 use super::Files;
+use crate::fleet::is_url;
 use crate::refusal::Refusal;
 use anyhow::{Context, Result};
 use std::path::Path;
@@ -12,6 +13,9 @@ const SIGNED: &str = "made by assay report, which replaces these files of its ow
 /// The files that an earlier report made here; a place that holds anything else and no marker is refused.
 pub(super) fn what_is_ours(out: &Path) -> Result<Vec<String>> {
     let refused = |what: String| Err(Refusal::usage(what, "name another place with --out DIR"));
+    if is_url(out) {
+        return refused(format!("{} is an address, and pages are files", out.display()));
+    }
     if !out.exists() {
         return Ok(Vec::new());
     }

@@ -123,9 +123,10 @@ impl Piece {
         self.worth.whole
     }
 
-    /// The name of its directory: the same wherever it is merged.
+    /// The name of its directory: the same wherever it is merged, and of no record but this one.
     pub fn name(&self) -> String {
-        format!("{}-{:04}-{}", self.key.machine, self.key.shard, self.run)
+        let Worth { digest: Reverse(digest), .. } = &self.worth;
+        format!("{}-{:04}-{}-{}", self.key.machine, self.key.shard, self.run, super::short(digest))
     }
 }
 
