@@ -57,7 +57,7 @@ fn the_same_run_gives_the_same_bytes() {
 fn a_page_is_one_small_file_that_asks_for_nothing() {
     for (name, run) in sample::all() {
         let page = page_of(&run);
-        assert!(page.len() <= 500_000, "{name}: {} bytes", page.len());
+        assert!(page.len() <= page::MOST_BYTES, "{name}: {} bytes", page.len());
         for (attribute, from) in ["href=\"", "src=\"", "action=\""]
             .iter()
             .flat_map(|word| page.match_indices(word))
@@ -215,6 +215,27 @@ fn of_many_rows_those_that_are_named_and_the_fastest_have_a_picture_and_all_have
         assert!(pictures.contains(&format!("data-row=\"{row}\"")), "{row}");
     }
     assert!(!pictures.contains("row-50") && numbers.contains("row-50"));
+}
+
+/// What is too much for a page is told on it, and no time is lost.
+#[test]
+fn stacks_of_thousands_of_frames_do_not_make_a_page_too_large() {
+    let rows: Vec<sample::Row> = (0..75)
+        .map(|at| sample::row(&format!("row-{at:02}"), &[("decode", 20.0 + f64::from(at)), ("write", 9.0)]))
+        .collect();
+    let run = sample::run(&rows, &["row-74", "row-60", "row-02"], 10, 3);
+    let stacks: String = (0..4000)
+        .map(|at| {
+            format!("run;decode;a_function_{}::{}::{at} {}\n", "with_a_long_name".repeat(6), at % 9, 1_000_000 + at)
+        })
+        .collect();
+    let folded = |row: &str| review::Folded { row: row.into(), text: stacks.clone(), runs: 1.0 };
+    let stacks = review::Stacks { before: folded("row-74"), now: folded("row-00"), kind: "wall".into() };
+    let review = review::of(&run, 0, &[], &claims::load_all().unwrap(), Some(&stacks));
+    let page = page::page(&review, &making(&review));
+    assert!(page.len() <= page::MOST_BYTES, "{} bytes", page.len());
+    assert!(page.len() > page::MOST_BYTES / 2 && page.contains("smaller</text>"), "{} bytes", page.len());
+    assert!(page.contains("The page has no room for more frames"));
 }
 
 #[test]

@@ -75,7 +75,7 @@ fn sentences(page: &str) -> Vec<String> {
         }
     }
     let spans = ["<a class=\"card\"", "<span class=\"hint\"", "<td role=\"cell\" colspan"];
-    for (start, end) in spans.into_iter().zip(["</a>", "</span>", "</td>"]) {
+    for (start, end) in spans.into_iter().zip(["</a>", "</span>", "</tr>"]) {
         found.extend(body.match_indices(start).map(|(at, _)| words(&body[at..at + body[at..].find(end).unwrap()])));
     }
     found

@@ -77,6 +77,8 @@ async function look(report, file) {
         await content(page, review, report);
         await shapes(page, check);
         if (review) await scaling(page, review, check, near);
+        if (review?.phases.length) await shares(page);
+        await colours(page);
         if (file === 'history.html') await history(page, JSON.parse(readFileSync(join(report, 'data/history.json'), 'utf8')), check, near);
         await keyboard(page);
         await zooming(page, url, review);
@@ -151,9 +153,9 @@ async function content(page, review, report) {
     cards: [...document.querySelectorAll('.card')].map((e) => [e.getBoundingClientRect().bottom, e.querySelector('b').textContent.trim()]),
     rows: [...document.querySelectorAll('.t-faster tbody tr')].map((tr) => ({
       name: tr.dataset.row, folded: tr.closest('details') !== null, text: tr.textContent, cells: [...tr.children].map((c) => c.textContent), chip: tr.querySelector('.chip')?.textContent ?? null, dots: tr.querySelector('.pts path')?.getAttribute('d').match(/M/g).length ?? 0, rank: tr.querySelector('.rk')?.textContent ?? '',
-      bars: [...tr.querySelectorAll('svg.d')].map((s) => ({ low: +s.dataset.low, high: +s.dataset.high, log: s.dataset.log === '1', civ: s.querySelector('.civ') && [parseFloat(s.querySelector('.civ').getAttribute('x')), parseFloat(s.querySelector('.civ').getAttribute('width'))], mid: s.querySelector('.medl') && parseFloat(s.querySelector('.medl').getAttribute('x1')) })),
+      bars: [...tr.querySelectorAll('svg.d')].map((s) => [s, document.querySelector(s.querySelector('use').getAttribute('href')).dataset]).map(([s, on]) => ({ low: +on.low, high: +on.high, log: on.log === '1', civ: s.querySelector('.civ') && [parseFloat(s.querySelector('.civ').getAttribute('x')), parseFloat(s.querySelector('.civ').getAttribute('width'))], mid: s.querySelector('.medl') && parseFloat(s.querySelector('.medl').getAttribute('x1')) })),
     })),
-    stacks: [...document.querySelectorAll('.t-where tbody tr')].map((tr) => ({ name: tr.dataset.row, low: +tr.querySelector('.abs svg.d').dataset.low, high: +tr.querySelector('.abs svg.d').dataset.high, segments: [...tr.querySelectorAll('.abs .sg')].map((s) => [s.dataset.phase, parseFloat(s.getAttribute('x')), parseFloat(s.getAttribute('width')), !!s.querySelector('[fill="url(#hatch)"]')]) })),
+    stacks: [...document.querySelectorAll('.t-where tbody tr')].map((tr) => ({ name: tr.dataset.row, high: +document.querySelector(tr.querySelector('use.abs').getAttribute('href')).dataset.high, segments: [...tr.querySelectorAll('.bar .sg')].map((s) => [s.querySelector('title').textContent.split(': ')[0], parseFloat(s.getAttribute('x')), (parseFloat(s.getAttribute('width')) * parseFloat(tr.querySelector('.bar').getAttribute('width'))) / 100, !!s.querySelector('[fill="url(#hatch)"]')]) })),
     ladder: [...document.querySelectorAll('.t-ladder tbody tr')].map((tr) => [...tr.querySelectorAll('rect')].map((r) => [r.getAttribute('class'), parseFloat(r.getAttribute('x')), parseFloat(r.getAttribute('width'))])),
     ceilings: [...document.querySelectorAll('.t-ceil tbody tr')].map((tr) => [tr.dataset.row, tr.children[2].querySelector('b')?.textContent, tr.children[3].querySelector('b')?.textContent]),
     claims: [...document.querySelectorAll('#claims [id]')].map((tr) => [tr.id, tr.textContent]),
@@ -242,6 +244,28 @@ async function content(page, review, report) {
     const at = (v) => { const inside = Math.min(Math.max(v, drawn.low), drawn.high); return drawn.log ? (100 * Math.log(inside / drawn.low)) / Math.log(drawn.high / drawn.low) : (100 * (inside - drawn.low)) / (drawn.high - drawn.low); };
     check(near(drawn.civ[0], at(bounds.low), 0.5) && near(drawn.civ[0] + Math.max(drawn.civ[1], 0), Math.max(at(bounds.high), drawn.civ[0] + 0.3), 0.5) && near(drawn.mid, at(bounds.mid), 0.5), `${name}: the bar lies elsewhere than its numbers`);
   }
+}
+
+// One bar is both pictures: as wide as its time, or as wide as there is room; and its words are those of the picture.
+async function shares(page) {
+  const bars = () => page.evaluate(() => [...document.querySelectorAll('.t-where .bar')].filter((b) => b.checkVisibility()).map((b) => ({ wide: (100 * b.getBoundingClientRect().width) / b.parentElement.getBoundingClientRect().width, by: parseFloat(b.getAttribute('width')), words: [...b.querySelectorAll('text.b')].filter((t) => getComputedStyle(t).display !== 'none').map((t) => t.textContent) })));
+  const times = await bars();
+  if (!times.length) return;
+  check(times.every((b) => near(b.wide, b.by, 0.5) && b.words.every((word) => !word.includes('%'))), 'bars of times are not as wide as their times');
+  await page.evaluate(() => document.getElementById('bd-share').click());
+  const parts = await bars();
+  check(parts.every((b) => near(b.wide, 100, 0.5)) && parts.some((b) => b.words.length > 0) && parts.every((b) => b.words.every((word) => word.includes('%'))), 'bars of shares are not as wide as there is room');
+  await page.evaluate(() => document.getElementById('bd-abs').click());
+}
+
+// Light and dark can be chosen against the system, and given back to it.
+async function colours(page) {
+  const back = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+  const system = await back();
+  await page.select('#theme', 'dark');
+  check((await back()) !== system, 'dark cannot be chosen');
+  await page.select('#theme', '');
+  check((await back()) === system, 'the colours of the system cannot be chosen');
 }
 
 async function keyboard(page) {

@@ -67,9 +67,12 @@ fn headline(review: &Review) -> Markup {
 fn before_and_now(review: &Review) -> Markup {
     let (Some(before), Some(now)) = (baseline(review), fastest(review)) else { return html! {} };
     let whole = before.us_per_file.mid.max(now.us_per_file.mid);
+    // Of each kind the phase that a reader sees most of, so that the key has the colours of the bars.
     let kinds = KINDS.into_iter().filter_map(|(kind, label)| {
-        let first = review.phases.iter().find(|phase| phase.kind == kind)?;
-        Some((look(&review.phases, &first.name), label))
+        let is_of = |phase: &str| review.phases.iter().any(|one| one.kind == kind && one.name == phase);
+        let drawn = before.phases.iter().chain(&now.phases).filter(|(phase, us)| *us > 0.0 && is_of(phase));
+        let (phase, _) = drawn.max_by(|a, b| a.1.total_cmp(&b.1))?;
+        Some((look(&review.phases, phase), label))
     });
     html! {
         figure class="hf" {

@@ -2,7 +2,7 @@
 //! a switch. Then what could still be gained, and which calls were made.
 
 use super::colours::{KINDS, look, swatch};
-use super::mark::{axis, grid, heads, hint, name, picture, region};
+use super::mark::{Ground, axis, heads, hint, name, region};
 use super::scale::Scale;
 use super::words::{coordinate, number, percent};
 use super::{Section, apart, baseline, calls, ceilings, fastest, folded, many, of_many, per};
@@ -81,6 +81,7 @@ fn chart(review: &Review) -> Markup {
         ("n", html! { "Total" (hint("µs")) }),
         ("n", html! { "Named" (hint("phases ÷ wall")) }),
     ];
+    let grounds = (Ground::new("g-where", scale, None), Ground::new("g-share", shares, None));
     let drawn = |label: &str, rows: &[&Row]| {
         region(
             label,
@@ -88,12 +89,13 @@ fn chart(review: &Review) -> Markup {
                 table class={ "rows t-where" (many(rows.len())) } role="table" {
                     caption class="sr" { "Time by phase" }
                     (heads(&columns))
-                    tbody role="rowgroup" { @for row in rows { (one(review, row, &scale, &shares)) } }
+                    tbody role="rowgroup" { @for row in rows { (one(review, row, &scale, &grounds)) } }
                 }
             },
         )
     };
     html! {
+        (grounds.0.stands()) (grounds.1.stands())
         fieldset class="seg" aria-label="Scale of the breakdown" {
             input type="radio" name="bd" id="bd-abs" checked; label for="bd-abs" { (per(review)) }
             input type="radio" name="bd" id="bd-share"; label for="bd-share" { "share of time" }
@@ -151,55 +153,57 @@ fn key(review: &Review) -> Markup {
     }
 }
 
-fn one(review: &Review, row: &Row, scale: &Scale, shares: &Scale) -> Markup {
+/// One bar is both pictures: as wide as its time, or, for shares, as wide as there is room.
+fn one(review: &Review, row: &Row, scale: &Scale, grounds: &(Ground, Ground)) -> Markup {
+    let all: f64 = row.phases.iter().map(|(_, us)| us).sum();
     html! {
         tr role="row" data-row=(row.name) {
             th role="rowheader" scope="row" class="lab" { b { (name(&row.name)) } }
-            td role="cell" class="pic" {
-                div class="abs" { (picture(34, scale, &html! { (grid(scale)) svg y="3" height="28" { (segments(review, row, true, |us| scale.at(us), |us, _| number(us))) } })) }
-                div class="share" { (picture(34, shares, &html! {
-                    (grid(shares)) svg y="3" height="28" { (segments(review, row, false, |us| shares.at(100.0 * us / row.us_per_file.mid), |_, share| percent(share))) }
-                })) }
-            }
+            td role="cell" class="pic" { div class="st" {
+                svg class="d" height="34" aria-hidden="true" { (grounds.0.used("abs")) (grounds.1.used("share")) }
+                svg class="bar" width=(coordinate(scale.at(all))) height="28" aria-hidden="true" {
+                    (segments(review, row, scale.at(all)))
+                }
+            } }
             td role="cell" class="n" data-l="µs" { b { (number(row.us_per_file.mid)) } }
             td role="cell" class="n" data-l="named" { @match row.named { Some(named) => (percent(named)), None => "?" } }
         }
     }
 }
 
-/// The phases of a row, one after the other; `at` says where a time lies, `label` what is written on it; shares
-/// repeat what is told already, and say no more.
-fn segments(
-    review: &Review,
-    row: &Row,
-    is_told: bool,
-    at: impl Fn(f64) -> f64,
-    label: impl Fn(f64, f64) -> String,
-) -> Markup {
+/// The phases of a row, one after the other, in hundredths of a bar that is `wide` on the scale of times.
+fn segments(review: &Review, row: &Row, wide: f64) -> Markup {
     /// A letter is not wider than this share of a wide screen's column.
     const LETTER: f64 = 1.05;
+    /// And so many times that share of a phone's.
+    const NARROW: f64 = 2.3;
+    let all: f64 = row.phases.iter().map(|(_, us)| us).sum();
+    /// Less of a bar than this is seen on no screen; the table of all numbers has it.
+    const SEEN: f64 = 0.04;
     let mut begun = 0.0;
     let each: Vec<(f64, f64, &(String, f64))> = row
         .phases
         .iter()
-        .filter(|(_, us)| *us > 0.0)
         .map(|phase| {
             let from = begun;
             begun += phase.1;
-            (at(from), at(begun), phase)
+            (100.0 * from / all, 100.0 * phase.1 / all, phase)
         })
+        .filter(|(_, width, _)| *width > SEEN)
         .collect();
     html! {
-        @for (from, to, (phase, us)) in each {
+        @for (from, width, (phase, us)) in each {
             @let share = us / row.us_per_file.mid;
             @let look = look(&review.phases, phase);
-            @let text = label(*us, share);
-            @let letters = |text: &str| LETTER * text.chars().count() as f64 + 1.2;
-            svg x=(coordinate(from)) width=(coordinate(to - from)) class={ "sg " (look.class()) } data-phase=[is_told.then_some(phase)] {
-                @if is_told { title { (phase) ": " (number(*us)) " " (per(review)) ", " (percent(share)) } }
+            @let room = |text: &str, wide: f64| width * wide / 100.0 / (LETTER * text.chars().count() as f64 + 1.2);
+            @let fits = |text: &str, wide: f64| room(text, wide) > 1.0;
+            @let tight = |text: &str, wide: f64| if room(text, wide) < NARROW { " tight" } else { "" };
+            svg x=(coordinate(from)) width=(coordinate(width)) class={ "sg " (look.class()) } {
+                title { (phase) ": " (number(*us)) " µs, " (percent(share)) }
                 rect {} (look.over())
-                @if to - from > letters(phase) { text class="wide" x="5" y="12" { (phase) } }
-                @if to - from > letters(&text) { text class="wide b" x="5" y="24" { (text) } }
+                @if fits(phase, 100.0) { text class={ "wide" (if fits(phase, wide) { "" } else { " share" }) } x="5" y="12" { (phase) } }
+                @if fits(&number(*us), wide) { text class={ "wide b abs" (tight(&number(*us), wide)) } x="5" y="24" { (number(*us)) } }
+                @if fits(&percent(share), 100.0) { text class={ "wide b share" (tight(&percent(share), 100.0)) } x="5" y="24" { (percent(share)) } }
             }
         }
     }

@@ -2,7 +2,7 @@
 //! at all; and, where a stub took it away, what really came.
 
 use super::colours::look;
-use super::mark::{grid, heads, hint, interval, name, picture, region};
+use super::mark::{Ground, heads, hint, interval, name, region};
 use super::scale::{Scale, tick};
 use super::words::{coordinate, number, times, times_between};
 use super::{baseline, fastest};
@@ -62,7 +62,9 @@ pub(super) fn table(review: &Review) -> Markup {
             None => span class="mut" { "·" },
         } }
     };
+    let ground = Ground::new("g-ceil", scale, None);
     html! {
+        (ground.stands())
         div class="keep" {
             h3 id="ceilings" { "What could still be gained?" }
             (region("Ceilings", &html! {
@@ -73,8 +75,7 @@ pub(super) fn table(review: &Review) -> Markup {
                         @let look = look(&review.phases, &target.phase);
                         tr role="row" data-row=(target.phase) {
                             th role="rowheader" scope="row" class="lab" { b { (name(&target.phase)) } }
-                            td role="cell" class="pic" { (picture(30, &scale, &html! {
-                                (grid(&scale))
+                            td role="cell" class="pic" { (ground.picture(30, &html! {
                                 @if let Some((_, most)) = target.now {
                                     svg x="0" y="7" width=(coordinate(at(most))) height="16" class={ "sg " (look.class()) } { rect {} (look.over()) }
                                 }
@@ -102,7 +103,7 @@ pub(super) fn table(review: &Review) -> Markup {
 
 fn axis_of_gains(scale: &Scale) -> Markup {
     html! {
-        svg class="d ax" width="100%" height="22" aria-hidden="true" {
+        svg class="d ax" height="22" aria-hidden="true" {
             @for value in scale.ticks() {
                 @let at = scale.at(value);
                 @let anchor = if at < 3.0 { "start" } else if at > 97.0 { "end" } else { "middle" };

@@ -2,7 +2,7 @@
 //! three different marks on one scale, and a word.
 
 use super::Section;
-use super::mark::{Tone, axis, chip, grid, heads, hint, name, noise, picture, region};
+use super::mark::{Ground, Tone, axis, chip, heads, hint, name, prose, region};
 use super::scale::Scale;
 use super::words::{coordinate, number, number_between, percent, times, times_between};
 use crate::claims::{Kind, Unit};
@@ -87,18 +87,20 @@ fn table(review: &Review, judged: &[&Judged]) -> Markup {
         ),
         ("vd", html! { "Verdict" }),
     ];
-    region(
+    let ground = Ground::new("g-claims", scale, Some(review.band));
+    let table = region(
         "Claims",
         &html! {
             table class="rows t-claims" role="table" {
                 caption class="sr" { "Claims, what Amdahl's law foretells, and what was measured" }
                 (heads(&columns))
                 tbody role="rowgroup" {
-                    @for one in judged.iter().filter(|one| !is_again(one, judged)) { (row(review, one, judged, &scale)) }
+                    @for one in judged.iter().filter(|one| !is_again(one, judged)) { (row(one, judged, (&scale, &ground))) }
                 }
             }
         },
-    )
+    );
+    html! { (ground.stands()) (table) }
 }
 
 /// Whether it only says again what another here says; it then stands with that one.
@@ -107,14 +109,14 @@ fn is_again(one: &Judged, judged: &[&Judged]) -> bool {
     first.is_some_and(|first| judged.iter().any(|other| other.claim.id == *first && other.verdict == one.verdict))
 }
 
-fn row(review: &Review, judged: &Judged, all: &[&Judged], scale: &Scale) -> Markup {
+fn row(judged: &Judged, all: &[&Judged], on: (&Scale, &Ground)) -> Markup {
     let claim = &judged.claim;
     let again = all.iter().filter(|one| one.claim.repeats.as_ref() == Some(&claim.id) && is_again(one, all));
     html! {
         tr role="row" id=(claim.id) {
             th role="rowheader" scope="row" class="lab" { (words(judged)) }
             td role="cell" class="n wrap" data-l="claimed" {
-                (claim.claimed.to_string())
+                (short(&claim.claimed.to_string()))
                 @if claim.kind == Kind::Local { span class="ci" { "of a part" } }
             }
             td role="cell" class="n" data-l="foretold" {
@@ -137,20 +139,20 @@ fn row(review: &Review, judged: &Judged, all: &[&Judged], scale: &Scale) -> Mark
                 @if let Some(part) = &judged.part { span class="ci" { "part alone " (times(part.mid)) } }
                 @if let Some(inside) = &judged.inside { span class="ci" { "in the job " (times(inside.mid)) } }
             }
-            td role="cell" class="pic" { @if is_factor(judged) { (marks(review, judged, scale)) } @else { span class="mut" { "no factor of time" } } }
+            td role="cell" class="pic" { @if is_factor(judged) { (marks(judged, on)) } @else { span class="mut" { "no factor of time" } } }
             td role="cell" class="vd" { (chip(tone(judged.verdict), judged.verdict.words())) }
         }
         tr role="row" class="told" {
             td role="cell" colspan="6" {
-                p { (judged.told) }
+                p { (prose(&judged.told)) }
                 @if let Some((low, high)) = judged.implied {
                     p class="implied" { "implied share " (between(low, high)) @if let Some(forecast) = &judged.forecast { ", breakdown says " (percent(forecast.share)) } }
                 }
-                @if let Some(differ) = &judged.differ { p { (differ) } }
+                @if let Some(differ) = &judged.differ { p { (prose(differ)) } }
                 @for one in again {
                     p id=(one.claim.id) class="again" { "Said again: “" (name(&one.claim.quote)) "”, " a href={ "#" (one.claim.id) } { (one.claim.id) } ", " (one.source) ":" (one.claim.line) "; " (one.verdict.words()) }
                 }
-                @if !judged.why.is_empty() || !judged.claim.inside.is_empty() { (why(judged)) }
+                (why(judged))
             }
         }
     }
@@ -176,29 +178,34 @@ fn quantity(judged: &Judged, bounds: &Bounds) -> Markup {
     html! {
         @match judged.claim.claimed.unit {
             Unit::TimesAsFast => { b { (times(bounds.mid)) } span class="ci" { (times_between(bounds)) } },
-            Unit::Share | Unit::ShareLess => { b { (percent(bounds.mid)) } span class="ci" { (percent(bounds.low)) "–" (percent(bounds.high)) } },
-            unit => { b { (number(bounds.mid)) } @if bounds.low < bounds.high { span class="ci" { (number_between(bounds)) } } span class="ci" { (unit.name()) } },
+            Unit::Share | Unit::ShareLess => { b { (percent(bounds.mid)) } span class="ci" { (between(bounds.low, bounds.high)) } },
+            unit => { b { (number(bounds.mid)) } @if bounds.low < bounds.high { span class="ci" { (number_between(bounds)) } } span class="ci" { (short(unit.name())) } },
         }
     }
 }
 
-/// `4–10 %`: shares as whole hundredths.
-fn between(low: f64, high: f64) -> String {
-    let low = percent(low);
-    let bare = low.split('\u{202f}').next().unwrap_or_default().to_owned();
-    format!("{bare}–{}", percent(high))
+/// A unit that fits a column.
+fn short(words: &str) -> String {
+    words.replace("microseconds", "µs")
 }
 
-fn marks(review: &Review, judged: &Judged, scale: &Scale) -> Markup {
+/// `4–10 %`: shares as whole hundredths.
+fn between(low: f64, high: f64) -> String {
+    let (low, high) = (percent(low), percent(high));
+    match low.split('\u{202f}').next() {
+        Some(bare) if low != high => format!("{bare}–{high}"),
+        _ => high,
+    }
+}
+
+fn marks(judged: &Judged, (scale, ground): (&Scale, &Ground)) -> Markup {
     let claimed = &judged.claim.claimed;
     let ends: Vec<f64> = claimed.low.into_iter().chain(claimed.high).collect();
     let (least, most) = (ends.iter().copied().fold(f64::INFINITY, f64::min), ends.iter().copied().fold(0.0, f64::max));
     let is_off = ends.is_empty() || scale.leaves_out(least);
-    picture(
+    ground.picture(
         44,
-        scale,
         &html! {
-            (noise(scale, review.band)) (grid(scale))
             @if !ends.is_empty() && is_off {
                 svg x="97%" y="13" width="14" height="18" overflow="visible" { path class="cl" d="M-8 9h7M-4 4l6 5-6 5z" {} }
             } @else if !ends.is_empty() {
@@ -218,15 +225,18 @@ fn marks(review: &Review, judged: &Judged, scale: &Scale) -> Markup {
     )
 }
 
+/// What of the formula the row does not say by itself: `assay claims ID --why` has all of it.
 fn why(judged: &Judged) -> Markup {
+    const SAID: [&str; 7] = ["source", "says", "claimed", "differ", "implied", "itself", "verdict"];
+    let is_said = |line: &str| SAID.contains(&line.split(' ').next().unwrap_or_default());
+    let lines: Vec<&str> = judged.why.iter().map(String::as_str).filter(|line| !is_said(line)).collect();
     html! {
-        details class="more formula" { summary { "How it was judged" span class="sr" { ": " (judged.claim.id) } }
-            @if !judged.why.is_empty() { pre role="region" aria-label={ "Formula of " (judged.claim.id) } tabindex="0" { code { (judged.why.join("\n")) } } }
-            @for inside in &judged.claim.inside {
-                p class="desc" { @if inside.fault.is_some() { b { "The document against itself: " } } (name(&inside.note)) }
-            }
-            @if !judged.from.is_empty() {
-                p class="desc" { "From " @for (at, (place, run)) in judged.from.iter().enumerate() { @if at > 0 { ", " } (place.workload) "/" (name(&place.row)) " on " (place.fixture) " in run " (run) } }
+        @if !lines.is_empty() || !judged.claim.inside.is_empty() {
+            details class="more formula" { summary { "How it was judged" span class="sr" { ": " (judged.claim.id) } }
+                @if !lines.is_empty() { pre role="region" aria-label={ "Formula of " (judged.claim.id) } tabindex="0" { code { (lines.join("\n")) } } }
+                @for inside in &judged.claim.inside {
+                    p class="desc" { @if inside.fault.is_some() { b { "The document against itself: " } } (name(&inside.note)) }
+                }
             }
         }
     }
@@ -263,7 +273,7 @@ fn rest(open: &[&Judged]) -> Markup {
                             tbody { @for one in claims {
                                 tr id=(one.claim.id) {
                                     th scope="row" { (words(one)) }
-                                    td { (one.claim.claimed.to_string()) }
+                                    td { (short(&one.claim.claimed.to_string())) }
                                     td { (name(&one.told)) }
                                     td { (chip(tone(one.verdict), one.verdict.words())) }
                                 }

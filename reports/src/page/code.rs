@@ -13,15 +13,75 @@ const HIGH: usize = 23;
 /// Below so many microseconds a change is none.
 const STILL: f64 = 1.0;
 
-pub(super) fn section(review: &Review) -> Section {
+/// `room` is how many bytes its pictures may have.
+pub(super) fn section(review: &Review, room: usize) -> Section {
+    let drawn = review.icicles.as_ref().map(|icicles| (icicles, fitting(icicles, room)));
     Section {
         id: "code",
         short: "Code",
         question: "Which code changed?",
         answer: answer(review),
-        kept: html! { @if let Some(icicles) = &review.icicles { (pictures(review, icicles)) } },
+        kept: html! { @if let Some((icicles, smaller)) = &drawn { (pictures(review, smaller.as_ref().unwrap_or(icicles), smaller.is_some())) } },
         rest: html! { @if let Some(icicles) = &review.icicles { (table(review, icicles)) } },
     }
+}
+
+/// The tree with fewer frames, where all of them are too large for the page: the smallest of each parent are put
+/// together, so that no time is lost. None where all of them fit.
+fn fitting(icicles: &Icicles, room: usize) -> Option<Icicles> {
+    const FEWEST: usize = 8;
+    let whole = |one: &Icicles| one.root.before.max(one.root.now);
+    let bytes = |one: &Icicles| icicle(one, true, whole(one)).0.len() + icicle(one, false, whole(one)).0.len();
+    if bytes(icicles) <= room {
+        return None;
+    }
+    let mut weights = Vec::new();
+    weigh(&icicles.root, &mut weights);
+    weights.sort_by(|a, b| b.total_cmp(a));
+    let mut keep = weights.len();
+    loop {
+        keep = keep * 4 / 5;
+        let least = weights.get(keep).copied().unwrap_or(0.0);
+        let smaller = Icicles { root: put_together(&icicles.root, least), ..icicles.clone() };
+        if keep <= FEWEST || bytes(&smaller) <= room {
+            return Some(smaller);
+        }
+    }
+}
+
+fn weight(frame: &Frame) -> f64 {
+    frame.before.max(frame.now)
+}
+
+fn weigh(frame: &Frame, into: &mut Vec<f64>) {
+    into.push(weight(frame));
+    frame.calls.iter().for_each(|call| weigh(call, into));
+}
+
+/// Frames that stand for so many smaller ones.
+fn stands_for(frame: &Frame) -> Option<usize> {
+    frame.name.strip_prefix("\u{2026} ")?.strip_suffix(" smaller")?.parse().ok()
+}
+
+fn count(frame: &Frame) -> usize {
+    stands_for(frame).unwrap_or_else(|| 1 + frame.calls.iter().map(count).sum::<usize>())
+}
+
+/// The frame with those of its callees that weigh more than `least`, and one for the others.
+fn put_together(frame: &Frame, least: f64) -> Frame {
+    let is_drawn = |call: &&Frame| weight(call) > least && stands_for(call).is_none();
+    let (large, small): (Vec<&Frame>, Vec<&Frame>) = frame.calls.iter().partition(is_drawn);
+    let mut calls: Vec<Frame> = large.into_iter().map(|call| put_together(call, least)).collect();
+    if !small.is_empty() {
+        calls.push(Frame {
+            name: format!("\u{2026} {} smaller", small.iter().map(|call| count(call)).sum::<usize>()),
+            kernel: false,
+            before: small.iter().map(|call| call.before).sum(),
+            now: small.iter().map(|call| call.now).sum(),
+            calls: Vec::new(),
+        });
+    }
+    Frame { calls, name: frame.name.clone(), ..*frame }
 }
 
 fn answer(review: &Review) -> Markup {
@@ -47,7 +107,7 @@ fn kind(kind: &str) -> &'static str {
     }
 }
 
-fn pictures(review: &Review, icicles: &Icicles) -> Markup {
+fn pictures(review: &Review, icicles: &Icicles, is_less: bool) -> Markup {
     let whole = icicles.root.before.max(icicles.root.now);
     html! {
         div class="fbar" {
@@ -65,7 +125,9 @@ fn pictures(review: &Review, icicles: &Icicles) -> Markup {
         p class="sub2" { "Now: " (name(&icicles.now.0)) " " b { (number(icicles.root.now)) " µs" } ", same scale" }
         (icicle(icicles, false, whole))
         p id="fd" class="fd" aria-live="polite" { "Click a frame, or focus one and use the arrow keys. Enter zooms both pictures to it, Escape comes back." }
-        @if icicles.folded > 0 {
+        @if is_less {
+            p class="hint" { "The page has no room for more frames: smaller ones are put together, and the folded stacks below hold all of them, per " (review.unit) "." }
+        } @else if icicles.folded > 0 {
             p class="hint" { (icicles.folded) " frames were too small to be drawn; the folded stacks below hold all of them, per " (review.unit) "." }
         }
     }
@@ -132,8 +194,8 @@ fn change(frame: &Frame) -> (&'static str, String) {
     (class, signed(by))
 }
 
-/// A frame and what it calls. Names stand once for the eye and once for who cannot see; the script puts paths together
-/// from the numbers, for a path a frame would make the page many times as large.
+/// A frame and what it calls. The script puts its path together from the numbers, and what is told to who cannot see
+/// from its name and both times: each of these a frame would make the page many times as large.
 fn frame(one: &Frame, place: &Place, count: &mut usize) -> Markup {
     *count += 1;
     let (own, value) = (*count, of(one, place.is_before));
@@ -152,15 +214,13 @@ fn frame(one: &Frame, place: &Place, count: &mut usize) -> Markup {
     }
     let width = 100.0 * value / place.whole;
     let (class, word) = change(one);
-    let label = format!("{} {word}: {} µs before, {} now", printable(&one.name), number(one.before), number(one.now));
     html! {
         svg class={ "fr " (class) (if one.kernel { " kern" } else { "" }) } x=(precise(place.left)) y=(place.level * HIGH) width=(precise(width)) height=(HIGH)
-            data-i=(own) data-u=(place.above)
-            role="button" tabindex=(if place.level == 0 { "0" } else { "-1" }) aria-label=(label) {
+            data-i=(own) data-u=(place.above) data-b=(number(one.before)) data-n=(number(one.now)) {
             rect {}
             @if class == "gone" { rect class="ht" fill="url(#hgone)" {} }
             @if class == "new" { rect class="ht" fill="url(#hnew)" {} }
-            text x="4" y="15" aria-hidden="true" class=[(width <= 3.2).then_some("hid")] {
+            text x="4" y="15" class=[(width <= 3.2).then_some("hid")] {
                 (printable(&one.name)) @if class != "z" { " " tspan class="dd" { (word) } }
             }
         }
@@ -190,4 +250,57 @@ fn table(review: &Review, icicles: &Icicles) -> Markup {
             }
         },
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn one(name: &str, before: f64, now: f64, calls: Vec<Frame>) -> Frame {
+        Frame { name: name.into(), kernel: false, before, now, calls }
+    }
+
+    fn icicles() -> Icicles {
+        let leaves =
+            |phase: usize| (0..40).map(|at| one(&format!("f{phase}-{at}"), f64::from(at), 1.0, Vec::new())).collect();
+        let phases = (0..5).map(|phase| {
+            let mut calls: Vec<Frame> = leaves(phase);
+            calls.push(one("\u{2026} 7 smaller", 0.5, 0.5, Vec::new()));
+            let sum = |of: fn(&Frame) -> f64| calls.iter().map(of).sum::<f64>();
+            one(&format!("phase{phase}"), sum(|call| call.before), sum(|call| call.now), calls.clone())
+        });
+        let phases: Vec<Frame> = phases.collect();
+        let sum = |of: fn(&Frame) -> f64| phases.iter().map(of).sum::<f64>();
+        let root = one("all", sum(|call| call.before), sum(|call| call.now), phases.clone());
+        let ends = (("gzip".to_owned(), root.before), ("zstd".to_owned(), root.now));
+        Icicles { before: ends.0, now: ends.1, kind: "kernel".into(), root, folded: 35 }
+    }
+
+    fn bytes(icicles: &Icicles) -> usize {
+        let whole = icicles.root.before.max(icicles.root.now);
+        icicle(icicles, true, whole).0.len() + icicle(icicles, false, whole).0.len()
+    }
+
+    #[test]
+    fn where_there_is_room_all_frames_are_drawn() {
+        assert!(fitting(&icicles(), usize::MAX).is_none());
+        assert!(fitting(&icicles(), bytes(&icicles())).is_none());
+    }
+
+    #[test]
+    fn where_there_is_none_small_frames_are_put_together_and_no_time_is_lost() {
+        for room in [60_000, 30_000, 12_000] {
+            let smaller = fitting(&icicles(), room).unwrap();
+            assert!(bytes(&smaller) <= room, "{room}: {}", bytes(&smaller));
+            assert_eq!((smaller.root.before, smaller.root.now), (icicles().root.before, icicles().root.now));
+            for (phase, all) in smaller.root.calls.iter().zip(icicles().root.calls) {
+                let sum: f64 = phase.calls.iter().map(|call| call.before).sum();
+                assert!((sum - phase.before).abs() < 1e-9, "{}", phase.name);
+                assert_eq!(count(phase), count(&all), "every frame is drawn or counted");
+                assert!(phase.calls.iter().filter(|call| stands_for(call).is_some()).count() <= 1);
+                assert!(phase.calls.iter().any(|call| call.name.ends_with("-39")), "the largest stay");
+            }
+        }
+        assert!(fitting(&icicles(), 0).unwrap().root.calls.len() <= 8, "and it ends");
+    }
 }

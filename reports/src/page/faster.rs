@@ -1,10 +1,10 @@
 //! Which technique is faster, by how much, and how sure? A forest plot: every row's rounds and bounds on an absolute
 //! scale, and its ratio to the baseline, paired by round, on a logarithmic one with the noise drawn.
 
-use super::mark::{Tone, axis, chip, dots, grid, heads, hint, interval, name, noise, picture, region, verdict};
+use super::mark::{Ground, Tone, axis, chip, dots, heads, hint, interval, name, region, verdict};
 use super::scale::Scale;
 use super::words::{coordinate, listed, number, number_between, sureness, times, times_between};
-use super::{Section, apart, band_words, folded, many, per};
+use super::{Section, apart, band_words, fastest, folded, many, per};
 use crate::review::{Review, Series};
 use crate::summary::{Row, least_confidence};
 use maud::{Markup, html};
@@ -67,24 +67,32 @@ fn table(review: &Review) -> Markup {
     let most = review.series.iter().flat_map(|series| &series.rounds).map(|(_, us)| *us);
     let bounds = all.iter().map(|row| row.us_per_file.high).fold(0.0, f64::max);
     // A round that took four times as long as any bound is told beside the picture and does not squeeze it.
-    let times_scale = Scale::from_nought(most.filter(|us| *us <= bounds * 1.6).fold(bounds, f64::max));
-    let ratios = all.iter().filter_map(|row| row.over_baseline).flat_map(|over| [over.low, over.high]);
-    let ratio_scale = Scale::of_factors(ratios.chain([1.0 + review.band]), 1000.0);
+    let most = most.filter(|us| *us <= bounds * 1.6).fold(bounds, f64::max);
+    let least = all.iter().map(|row| row.us_per_file.low).fold(f64::INFINITY, f64::min);
+    let times_scale = Scale::of_times(least, most);
+    let each = if times_scale.is_logarithmic() {
+        "log scale; each dot a round, bar = bounds of the median"
+    } else {
+        "each dot a round, bar = bounds of the median"
+    };
+    let ratios = || all.iter().filter_map(|row| row.over_baseline);
+    let bounds = ratios().flat_map(|over| [over.low, over.high]);
+    let ratio_scale = Scale::of_factors(bounds.chain([1.0 + review.band]), farthest(review));
+    let is_off = ratios().any(|over| ratio_scale.leaves_out(over.low));
+    let arrow = if is_off { "; arrow = beyond the axis" } else { "" };
     let sure = sureness(least_confidence(all));
     let columns = [
         ("", html! { "Technique" (hint("fastest first; rows that the data cannot order share a place")) }),
-        (
-            "pic",
-            html! { (format!("Wall time, {}", per(review))) (hint("each dot a round, bar = bounds of the median")) (axis(&times_scale, "")) },
-        ),
+        ("pic", html! { (format!("Wall time, {}", per(review))) (hint(each)) (axis(&times_scale, "")) }),
         ("n", html! { "Median" (hint(&format!("µs, {sure}"))) }),
         (
             "pic f",
-            html! { "Times as fast as " (name(&review.summary.baseline)) (hint(&format!("log scale; grey band = ±{}", band_words(review)))) (axis(&ratio_scale, "×")) },
+            html! { "Times as fast as " (name(&review.summary.baseline)) (hint(&format!("log scale; grey band = ±{}{arrow}", band_words(review)))) (axis(&ratio_scale, "×")) },
         ),
         ("n", html! { "Ratio" (hint("paired by round")) }),
         ("vd", html! { "Verdict" }),
     ];
+    let grounds = (Ground::new("g-time", times_scale, None), Ground::new("g-ratio", ratio_scale, Some(review.band)));
     let drawn = |label: &str, rows: &[&Row]| {
         region(
             label,
@@ -92,18 +100,32 @@ fn table(review: &Review) -> Markup {
                 table class={ "rows t-faster" (many(rows.len())) } role="table" {
                     caption class="sr" { "Median wall time with bounds, fastest first, and the ratio to the baseline" }
                     (heads(&columns))
-                    tbody role="rowgroup" { @for row in rows { (one(review, row, &times_scale, &ratio_scale)) } }
+                    tbody role="rowgroup" { @for row in rows { (one(review, row, (&times_scale, &ratio_scale), (&grounds.0, &grounds.1))) } }
                 }
             },
         )
     };
     html! {
+        (grounds.0.stands()) (grounds.1.stands())
         (drawn("Time per technique", &rows))
         (folded(&steps, || drawn("Time per step of the ladder", &steps)))
     }
 }
 
-fn one(review: &Review, row: &Row, times_scale: &Scale, ratio_scale: &Scale) -> Markup {
+/// A row that does next to nothing is many times as fast, and would squeeze all others on the axis.
+fn farthest(review: &Review) -> f64 {
+    const ROOM: f64 = 3.0;
+    const LEAST: f64 = 12.0;
+    let now = fastest(review).and_then(|row| row.over_baseline);
+    now.map_or(1000.0, |over| (over.high * ROOM).max(LEAST))
+}
+
+fn one(
+    review: &Review,
+    row: &Row,
+    (times_scale, ratio_scale): (&Scale, &Scale),
+    (times_ground, ratio_ground): (&Ground, &Ground),
+) -> Markup {
     let is_base = row.name == review.summary.baseline;
     let series = review.series.iter().find(|series| series.name == row.name);
     html! {
@@ -112,20 +134,21 @@ fn one(review: &Review, row: &Row, times_scale: &Scale, ratio_scale: &Scale) -> 
                 b { @if row.rank > 0 { i class="rk" { (row.rank) @if row.tied { " tied" } } } (name(&row.name)) }
                 span class="desc" { (row.what) }
             }
-            td role="cell" class="pic" { (picture(HIGH, times_scale, &html! {
-                (grid(times_scale))
+            td role="cell" class="pic" { (times_ground.picture(HIGH, &html! {
                 @if let Some(series) = series { (rounds(series, times_scale, review)) }
                 (interval(times_scale, &row.us_per_file, 8, 16))
             })) }
             td role="cell" class="n" data-l={ "µs per " (review.unit) } {
                 b { (number(row.us_per_file.mid)) } span class="ci" { (number_between(&row.us_per_file)) }
             }
-            td role="cell" class="pic f" { (picture(HIGH, ratio_scale, &html! {
-                (noise(ratio_scale, review.band)) (grid(ratio_scale))
+            td role="cell" class="pic f" { (ratio_ground.picture(HIGH, &html! {
                 @match &row.over_baseline {
                     Some(over) => {
                         line class="lead" x1=(coordinate(ratio_scale.at(1.0))) x2=(coordinate(ratio_scale.at(over.mid))) y1="26" y2="26" {}
                         (interval(ratio_scale, over, 18, 16))
+                        @if over.low > ratio_scale.ends().1 {
+                            svg x="100%" y="17" width="1" height="18" overflow="visible" { path class="beyond" d="M-9 4l7 5-7 5z" {} }
+                        }
                     },
                     None if is_base => text class="ghost" x=(coordinate(ratio_scale.at(1.03))) y="31" { "baseline" },
                     None => text class="ghost" x=(coordinate(ratio_scale.at(1.03))) y="31" { "no ratio" },

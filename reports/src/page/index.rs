@@ -91,11 +91,16 @@ fn answer(entries: &[Entry], overview: &Overview) -> Markup {
                 a class="card" href="#workloads" { span class="k" { "Measured" } b { (entries.len()) @if entries.len() == 1 { " workload" } @else { " workloads" } } span { "each a page of its own" } }
                 a class="card" href="#next" { span class="k" { "Best next target" } b { @if let Some(next) = next { (name(&next.of)) } @else { "not known" } } span { @if let Some(next) = next { (prose(&next.told)) } } }
                 a class="card" href="#claims" { span class="k" { "Claims" } b { (overview.claims.value) } span { (overview.claims.line) } }
-                a class="card" href="#trust" { span class="k" { "Can it be trusted?" } b { (if failed > 0 { "Not all of it" } else { "Yes" }) } span { (failed) " failed checks, " (notes) " notes" } }
+                a class="card" href="#trust" { span class="k" { "Can it be trusted?" } b { (if failed > 0 { "Not all of it" } else { "Yes" }) } span { (counted(failed, "failed check")) ", " (counted(notes, "note")) } }
             }
             ul class="each" { @for entry in entries { li { a href=(entry.page) { (name(&entry.review.summary.workload)) " on " (name(&entry.review.summary.fixture)) } ": " (prose(&entry.review.answer.sentence)) } } }
         }
     }
+}
+
+/// `1 note`, `4 notes`.
+fn counted(number: usize, one: &str) -> String {
+    format!("{number} {one}{}", if number == 1 { "" } else { "s" })
 }
 
 fn workloads(entries: &[Entry]) -> Markup {

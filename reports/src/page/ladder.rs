@@ -1,7 +1,7 @@
 //! What did each step add? A waterfall in measured time: where a step begins is where the one before it ended. Beside
 //! it what the step brings alone and added last, for effects hang on their order.
 
-use super::mark::{axis, grid, heads, hint, name, picture, region, verdict};
+use super::mark::{Ground, axis, heads, hint, name, region, verdict};
 use super::scale::Scale;
 use super::words::{coordinate, listed, number, signed, times, times_between};
 use super::{Section, per};
@@ -70,28 +70,29 @@ fn table(review: &Review) -> Markup {
     ];
     let start = review.summary.steps.first().map_or(review.summary.baseline.as_str(), |step| step.from.as_str());
     let end = review.summary.rows.iter().find(|row| row.name == last.name);
-    region(
+    let ground = Ground::new("g-ladder", scale, None);
+    let table = region(
         "Ladder",
         &html! {
             table class="rows t-ladder" role="table" {
                 caption class="sr" { "Each step on top of the one before" }
                 (heads(&columns))
                 tbody role="rowgroup" {
-                    (begin(review, start, first, &scale))
-                    @for (at, rung) in rungs.iter().enumerate() { (step(rung, at + 1 == rungs.len(), &scale)) }
+                    (begin(review, start, first, (&scale, &ground)))
+                    @for (at, rung) in rungs.iter().enumerate() { (step(rung, at + 1 == rungs.len(), (&scale, &ground))) }
                 }
                 (foot(first, last, end))
             }
         },
-    )
+    );
+    html! { (ground.stands()) (table) }
 }
 
-fn begin(review: &Review, start: &str, first: &Rung, scale: &Scale) -> Markup {
+fn begin(review: &Review, start: &str, first: &Rung, (scale, ground): (&Scale, &Ground)) -> Markup {
     html! {
         tr role="row" class="isbase" data-row=(start) {
             th role="rowheader" scope="row" class="lab" { b { (name(start)) } }
-            td role="cell" class="pic" { (picture(32, scale, &html! {
-                (grid(scale))
+            td role="cell" class="pic" { (ground.picture(32, &html! {
                 rect class="full" x="0" y="10" width=(coordinate(scale.at(first.us.0))) height="22" {}
                 (join(scale, first.us.0, "32", "100%"))
             })) }
@@ -104,7 +105,7 @@ fn begin(review: &Review, start: &str, first: &Rung, scale: &Scale) -> Markup {
     }
 }
 
-fn step(rung: &Rung, is_last: bool, scale: &Scale) -> Markup {
+fn step(rung: &Rung, is_last: bool, (scale, ground): (&Scale, &Ground)) -> Markup {
     let (before, now) = rung.us;
     let class = match rung.verdict {
         Some("faster") => "dec",
@@ -126,8 +127,7 @@ fn step(rung: &Rung, is_last: bool, scale: &Scale) -> Markup {
                 @if !lost.is_empty() { span class="desc lost" { "gives up: " (listed(&lost.iter().map(String::as_str).collect::<Vec<_>>())) } }
                 @if !gained.is_empty() { span class="desc" { "promises more: " (listed(&gained.iter().map(String::as_str).collect::<Vec<_>>())) } }
             }
-            td role="cell" class="pic" { (picture(32, scale, &html! {
-                (grid(scale))
+            td role="cell" class="pic" { (ground.picture(32, &html! {
                 (join(scale, before, "0", "10"))
                 rect class="rest" x="0" y="10" width=(coordinate(scale.at(now.min(before)))) height="22" {}
                 rect class=(class) x=(coordinate(scale.at(now.min(before)))) y="10" width=(coordinate((scale.at(now.max(before)) - scale.at(now.min(before))).max(0.3))) height="22" {}

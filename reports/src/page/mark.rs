@@ -2,7 +2,7 @@
 //! noise; x is in hundredths, so that pictures shrink on a phone and letters do not.
 
 use super::scale::{Scale, tick};
-use super::words::{NARROW, coordinate, hundredths};
+use super::words::{NARROW, coordinate, hundredths, tenths};
 use crate::summary::Bounds;
 use crate::table::printable;
 use maud::{Markup, html};
@@ -67,17 +67,55 @@ pub(crate) fn prose(text: &str) -> Markup {
 pub(crate) fn picture(height: u32, scale: &Scale, body: &Markup) -> Markup {
     let (low, high, logarithmic) = scale.ends();
     html! {
-        svg class="d" width="100%" height=(height) aria-hidden="true"
+        svg class="d" height=(height) aria-hidden="true"
             data-low=(low) data-high=(high) data-log=(u8::from(logarithmic)) {
             (body)
         }
     }
 }
 
+/// What all pictures of a long column are drawn on: the lines at the ticks, and the band within which a difference is of
+/// no use. It stands on the page once, with the axis for whoever checks it, and each picture uses it.
+pub(crate) struct Ground {
+    id: &'static str,
+    scale: Scale,
+    band: Option<f64>,
+}
+
+impl Ground {
+    /// The ground of that name, which no other on the page has.
+    pub(crate) fn new(id: &'static str, scale: Scale, band: Option<f64>) -> Ground {
+        Ground { id, scale, band }
+    }
+
+    /// Where it stands: before the first picture on it.
+    pub(crate) fn stands(&self) -> Markup {
+        let (low, high, logarithmic) = self.scale.ends();
+        html! {
+            svg class="defs" width="0" height="0" aria-hidden="true" focusable="false" {
+                symbol id=(self.id) data-low=(low) data-high=(high) data-log=(u8::from(logarithmic)) {
+                    @if let Some(band) = self.band { (noise(&self.scale, band)) }
+                    (grid(&self.scale))
+                }
+            }
+        }
+    }
+
+    /// A picture on it.
+    pub(crate) fn picture(&self, height: u32, body: &Markup) -> Markup {
+        html! { svg class="d" height=(height) aria-hidden="true" { (self.used("")) (body) } }
+    }
+
+    /// The ground alone, in a picture.
+    pub(crate) fn used(&self, class: &str) -> Markup {
+        html! { use class=[(!class.is_empty()).then_some(class)] href={ "#" (self.id) } {} }
+    }
+}
+
 /// The axis over a column of pictures.
 pub(crate) fn axis(scale: &Scale, unit: &str) -> Markup {
     html! {
-        svg class="d ax" width="100%" height="22" aria-hidden="true" {
+        svg class="d ax" height="22" aria-hidden="true" {
             @for value in scale.ticks() {
                 @let at = scale.at(value);
                 @let anchor = if at < 3.0 { "start" } else if at > 97.0 { "end" } else { "middle" };
@@ -96,9 +134,10 @@ pub(crate) fn grid(scale: &Scale) -> Markup {
 }
 
 /// So many dots in a picture of that height, each so far to the right, in hundredths, and so far down: lines without
-/// length, all of them one element. A dot that is an element of its own makes a page of many rounds too large.
+/// length, all of them one element. A dot that is an element of its own makes a page of many rounds too large, and so do
+/// places finer than a third of a pixel.
 pub(crate) fn dots(high: u32, at: impl Iterator<Item = (f64, f64)>) -> Markup {
-    let lines: Vec<String> = at.map(|(x, y)| format!("M{} {}h0", hundredths(x), hundredths(y))).collect();
+    let lines: Vec<String> = at.map(|(x, y)| format!("M{} {}h0", tenths(x), tenths(y))).collect();
     let lines = lines.concat();
     html! {
         @if !lines.is_empty() {

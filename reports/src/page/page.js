@@ -53,12 +53,15 @@ window.addEventListener('hashchange', function () { if (!zoomed()) reveal(); });
 var svgs = $$('svg.fl'), info = $('#fd'), reset = $('#fz'), find = $('#fs'), found = $('#fsn'), zoom = '';
 var NS = 'http://www.w3.org/2000/svg';
 var frames = $$('.fr').map(function (el) {
-  var text = $('text', el), word = $('tspan', text);
+  var text = $('text', el), word = $('tspan', text), name = text.firstChild.nodeValue.replace(/ $/, '');
+  el.setAttribute('role', 'button');
+  el.setAttribute('tabindex', el.getAttribute('data-u') === '0' ? '0' : '-1');
+  el.setAttribute('aria-label', name + (word ? ' ' + word.textContent : '') + ': ' + el.getAttribute('data-b') + ' µs before, ' + el.getAttribute('data-n') + ' now');
   return {
     el: el, text: text, id: el.getAttribute('data-i'), above: el.getAttribute('data-u'),
     x: parseFloat(el.getAttribute('x')), w: parseFloat(el.getAttribute('width')),
     level: el.getAttribute('y') / el.getAttribute('height'), side: el.parentNode.getAttribute('data-side'),
-    name: text.firstChild.nodeValue.replace(/ $/, ''), word: word ? word.textContent : ''
+    name: name, word: word ? word.textContent : ''
   };
 });
 var paths = { 0: '' };

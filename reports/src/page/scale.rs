@@ -15,6 +15,28 @@ impl Scale {
         Scale { low: 0.0, high: most * 1.06, logarithmic: false }
     }
 
+    /// Times: from nought; logarithmic where the longest is so many times the shortest that all short ones would be one
+    /// line.
+    ///
+    /// ```
+    /// use reports::page::scale::Scale;
+    /// assert_eq!(Scale::of_times(5.0, 100.0).ends(), Scale::from_nought(100.0).ends());
+    /// assert!(Scale::of_times(0.2, 100.0).is_logarithmic());
+    /// ```
+    pub fn of_times(least: f64, most: f64) -> Scale {
+        const TOO_WIDE: f64 = 60.0;
+        if least > 0.0 && most.is_finite() && most / least > TOO_WIDE {
+            let room = (most / least).powf(0.04);
+            return Scale { low: least / room, high: most * room, logarithmic: true };
+        }
+        Scale::from_nought(most)
+    }
+
+    /// Whether twice and half lie equally far from one.
+    pub fn is_logarithmic(&self) -> bool {
+        self.logarithmic
+    }
+
     /// Factors: twice and half lie equally far from one. It holds `values`, one, and some room to both sides; what is
     /// farther than `farthest` lies outside.
     pub fn of_factors(values: impl Iterator<Item = f64>, farthest: f64) -> Scale {
@@ -64,9 +86,9 @@ impl Scale {
         /// How wide a letter is, and what stands between two labels, in the narrowest column that has an axis.
         const LETTER: f64 = 4.0;
         const BETWEEN: f64 = 2.5;
-        const ROUND: [f64; 31] = [
-            1.0, 2.0, 0.5, 5.0, 0.2, 10.0, 0.1, 100.0, 0.01, 1000.0, 1e4, 1e-3, 1e5, 3.0, 1.5, 20.0, 50.0, 1.2, 1.1,
-            0.8, 0.7, 0.9, 4.0, 8.0, 6.0, 1.05, 1.3, 0.95, 200.0, 500.0, 2000.0,
+        const ROUND: [f64; 32] = [
+            1.0, 2.0, 0.5, 5.0, 0.2, 10.0, 0.1, 100.0, 0.01, 1000.0, 1e4, 1e-3, 1e5, 1e6, 3.0, 1.5, 20.0, 50.0, 1.2,
+            1.1, 0.8, 0.7, 0.9, 4.0, 8.0, 6.0, 1.05, 1.3, 0.95, 200.0, 500.0, 2000.0,
         ];
         let mut ticks: Vec<f64> = Vec::new();
         for tick in ROUND.into_iter().filter(|tick| !self.leaves_out(*tick)) {

@@ -139,7 +139,7 @@ fn deviations(series: &Series, widest: u32, all: usize, farthest: f64) -> Markup
         .collect();
     let (far, near): (Vec<_>, Vec<_>) = points.into_iter().partition(|(_, _, is_far)| *is_far);
     html! {
-        svg class="d" width="100%" height=(TALL) aria-hidden="true" {
+        svg class="d" height=(TALL) aria-hidden="true" {
             line class="grid z" x1="0" x2="100%" y1="50%" y2="50%" {}
             (dots(TALL, near.into_iter().map(|(x, y, _)| (x, y))))
             @for (x, y, _) in far { circle class="out" cx=(coordinate(x)) cy=(coordinate(100.0 * y / f64::from(TALL))) r="3" {} }

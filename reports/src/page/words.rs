@@ -63,7 +63,15 @@ pub fn coordinate(value: f64) -> String {
 
 /// The same, without its unit.
 pub fn hundredths(value: f64) -> String {
-    let text = format!("{value:.2}");
+    short(&format!("{value:.2}"))
+}
+
+/// The same, coarser: for dots.
+pub fn tenths(value: f64) -> String {
+    short(&format!("{value:.1}"))
+}
+
+fn short(text: &str) -> String {
     let text = text.trim_end_matches('0').trim_end_matches('.');
     if text == "-0" { "0" } else { text }.to_owned()
 }

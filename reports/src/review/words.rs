@@ -39,7 +39,8 @@ pub(super) fn confidence(bounds: &Bounds) -> String {
 
 /// `79 %`, `0.5 %`.
 pub(super) fn percent(share: f64) -> String {
-    let percent = share * 100.0;
+    // A share may be nothing less nothing, which has a sign.
+    let percent = share * 100.0 + 0.0;
     if percent.abs() < 9.95 && percent != 0.0 { format!("{percent:.1} %") } else { format!("{percent:.0} %") }
 }
 
@@ -68,7 +69,7 @@ mod tests {
     fn numbers_keep_the_digits_that_a_reader_needs() {
         assert_eq!([0.284, 56.49, 999.4, 8613.2].map(us), ["0.28", "56.5", "999", "8,613"]);
         assert_eq!([3.789, 25.44, 254.4, 3180.2].map(times), ["3.79", "25.4", "254", "3,180"]);
-        assert_eq!([0.79, 0.005, 0.0, 0.418].map(percent), ["79 %", "0.5 %", "0 %", "42 %"]);
+        assert_eq!([0.79, 0.005, -0.0, 0.418].map(percent), ["79 %", "0.5 %", "0 %", "42 %"]);
         let bounds = |confidence| Bounds { low: 3.7, mid: 3.79, high: 3.86, confidence };
         assert_eq!(sure(&bounds(0.97)), "95 %: 3.70 to 3.86");
         assert_eq!(sure(&bounds(0.875)), "87 %: 3.70 to 3.86");

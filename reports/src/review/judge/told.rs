@@ -71,7 +71,8 @@ pub(super) fn implied(known: &Known) -> Option<String> {
     };
     // Bounds are rounded outwards.
     let (low, high) = ((low * 100.0).floor(), (high * 100.0).ceil());
-    Some(format!("Implied share {low:.0} to {high:.0} %, the breakdown says {}: {end}.", percent(share.mid)))
+    let implied = if low < high { format!("{low:.0} to {high:.0} %") } else { format!("{low:.0} %") };
+    Some(format!("Implied share {implied}, the breakdown says {}: {end}.", percent(share.mid)))
 }
 
 fn whole(claim: &Claim, known: &Known) -> String {
