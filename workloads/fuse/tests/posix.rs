@@ -24,11 +24,11 @@ const OTHER_WAYS: [&str; 10] = [
     "blocks-short-term",
 ];
 /// Each thing that fsx knows, many times. Where nothing can be mapped, maps are left out.
-const EXERCISE: &str = "[weights]\nclose_open = 2\nread = 10\nwrite = 10\ntruncate = 5\ninvalidate = 1\nfsync = 1\n\
+const EXERCISE: &str = "[weights]\nclose_open = 2\nread = 10\nwrite = 10\ntruncate = 5\nfsync = 1\n\
                         fdatasync = 1\nposix_fallocate = 3\npunch_hole = 3\nsendfile = 3\nposix_fadvise = 2\n\
                         copy_file_range = 3\n";
-const MAPS: &str = "mapread = 10\nmapwrite = 10\n";
-const NO_MAPS: &str = "mapread = 0\nmapwrite = 0\n";
+const MAPS: &str = "mapread = 10\nmapwrite = 10\ninvalidate = 1\n";
+const NO_MAPS: &str = "mapread = 0\nmapwrite = 0\ninvalidate = 0\n";
 const OPERATIONS: &str = "10000";
 /// Times of files move with the kernel's tick, which may be 4 ms: what is shorter, native file systems fail too.
 const CONFIG: &str = "[features]\nutimensat = {}\nutime_now = {}\nrename_ctime = {}\nposix_fallocate = {}\n\n[settings]\nnaptime = 0.03\nallow_remount = false\n\n[dummy_auth]\nentries = [\n  \
