@@ -34,7 +34,7 @@ const VERSION: &str = "0.16.1";
 /// Where the part of this program that iai-callgrind starts finds the rows.
 const ROWS: &str = "ASSAY_INSTRUCTIONS_ROWS";
 /// Set where it is the gate that asks: the rows that it holds are counted, and once, for those were steady when they were
-/// blessed.
+/// blessed; what was no measure then is not counted at all.
 const ONCE: &str = "ASSAY_COUNT_ONCE";
 /// Where iai-callgrind puts its files.
 const FILES: &str = "IAI_CALLGRIND_HOME";
@@ -149,26 +149,24 @@ fn bench() -> Result<()> {
 }
 
 /// Counts all rows by iai-callgrind: of each the threads that executed any instruction. Nothing for a row that a filter
-/// on the command line left out.
+/// on the command line left out. What else runs changes no count, so there is a process for each processor.
 fn by_iai_callgrind(rows: &[Row], runner: &Path, files: &Path, scratch: &Path) -> Result<Vec<Option<Vec<u64>>>> {
     // All of what an earlier count left: one that broke off leaves files that the runner cannot read.
     for dir in rows.iter().filter_map(|row| summary(row, files).parent().map(Path::to_owned)) {
         harness::removal::remove_tree(&dir)?;
     }
-    let list = scratch.join("rows.json");
-    std::fs::write(&list, serde_json::to_vec(rows)?).with_context(|| format!("writing {}", list.display()))?;
-    let status = Command::new(std::env::current_exe()?)
-        .args(std::env::args_os().skip(1))
-        .env(ROWS, &list)
-        .env(FILES, files)
-        .env("CARGO_PKG_NAME", env!("CARGO_PKG_NAME"))
-        .env("IAI_CALLGRIND_SAVE_SUMMARY", "json")
-        // A layout of memory that differs changes no count, and containers forbid what would fix it.
-        .env("IAI_CALLGRIND_ALLOW_ASLR", "yes")
-        .env("PATH", path_with(runner)?)
-        .status()
-        .context("starting this program again")?;
-    ensure!(status.success(), "iai-callgrind ended with {status}");
+    let processes = std::thread::available_parallelism().map_or(1, usize::from).min(rows.len());
+    say(&format!("{} rows, counted by {processes} processes side by side", rows.len()));
+    std::thread::scope(|scope| {
+        let counting: Vec<_> = (0..processes)
+            .map(|nth| {
+                let lot: Vec<&Row> = rows.iter().skip(nth).step_by(processes).collect();
+                let list = scratch.join(format!("rows-{nth}.json"));
+                scope.spawn(move || count_lot(&lot, &list, runner, files))
+            })
+            .collect();
+        counting.into_iter().try_for_each(|lot| lot.join().expect("it passes its errors on"))
+    })?;
     rows.iter()
         .map(|row| {
             let path = summary(row, files);
@@ -179,6 +177,26 @@ fn by_iai_callgrind(rows: &[Row], runner: &Path, files: &Path, scratch: &Path) -
             threads(&serde_json::from_slice(&text)?).with_context(|| format!("reading {}", path.display())).map(Some)
         })
         .collect()
+}
+
+/// Has this program count some of the rows. What it says is shown when it is done: lines of two would mix.
+fn count_lot(lot: &[&Row], list: &Path, runner: &Path, files: &Path) -> Result<()> {
+    std::fs::write(list, serde_json::to_vec(lot)?).with_context(|| format!("writing {}", list.display()))?;
+    let output = Command::new(std::env::current_exe()?)
+        .args(std::env::args_os().skip(1))
+        .env(ROWS, list)
+        .env(FILES, files)
+        .env("CARGO_PKG_NAME", env!("CARGO_PKG_NAME"))
+        .env("IAI_CALLGRIND_SAVE_SUMMARY", "json")
+        // A layout of memory that differs changes no count, and containers forbid what would fix it.
+        .env("IAI_CALLGRIND_ALLOW_ASLR", "yes")
+        .env("PATH", path_with(runner)?)
+        .stderr(Stdio::inherit())
+        .output()
+        .context("starting this program again")?;
+    say(String::from_utf8_lossy(&output.stdout).trim_end());
+    ensure!(output.status.success(), "iai-callgrind ended with {}", output.status);
+    Ok(())
 }
 
 fn summary(row: &Row, files: &Path) -> PathBuf {

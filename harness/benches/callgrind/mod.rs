@@ -18,6 +18,7 @@ use std::fs::{self, File, FileTimes};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use technique::peer::find_program;
 use technique::{Absent, Variant};
 
 /// What Callgrind is told, whoever starts it. A toggle holds for one thread: the second lets workers be counted, whose
@@ -74,6 +75,9 @@ impl Place {
         let made = fixtures::cached(&fixtures::find("tiny")?, &root.join("made"), &|_| {})?;
         copy(&made.dir, &root.join("source"))?;
         let named = link_directory()?;
+        let bare = root.join("assay");
+        let program =
+            if without_debug_information(program, &bare)? { bare.canonicalize()? } else { program.to_owned() };
         symlink(program, named.path().join("assay")).context("linking the program")?;
         let whole = root.canonicalize().with_context(|| format!("finding {}", root.display()))?;
         symlink(whole, named.path().join("at")).context("linking the place")?;
@@ -216,6 +220,14 @@ fn total_of(text: &str) -> Result<Option<u64>> {
     let total = text.lines().find_map(|line| line.strip_prefix("totals:").or(line.strip_prefix("summary:")));
     let first = total.and_then(|total| total.split_whitespace().next());
     first.map(|number| number.parse().with_context(|| format!("{number:?} is no count"))).transpose()
+}
+
+/// Writes the program without what Valgrind would read for a second at each start, and needs not: it knows functions by
+/// their symbols. What is loaded is the same, and so is every count. Says whether it could; gcc brings `strip` along.
+fn without_debug_information(program: &Path, bare: &Path) -> Result<bool> {
+    let Some(strip) = find_program("strip") else { return Ok(false) };
+    let output = Command::new(strip).arg("--strip-debug").arg("-o").args([bare, program]).output();
+    Ok(output.context("starting strip")?.status.success())
 }
 
 /// A new directory whose whole path is of the same length everywhere: a program keeps its own name in its heap.
