@@ -18,6 +18,12 @@ pub fn measured_traced(prepared: &mut dyn Prepared) -> Result<Times> {
     worked(prepared, Lap::traced())
 }
 
+/// The same, on a clock of one's choice, which may count instead of telling time.
+#[inline(never)]
+pub fn measured_on(prepared: &mut dyn Prepared, clock: Clock) -> Result<Times> {
+    worked(prepared, Lap::on(clock, true))
+}
+
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "no frame may stand between `measured` and the work, nor in its place")]
 fn worked(prepared: &mut dyn Prepared, mut lap: Lap) -> Result<Times> {

@@ -4,8 +4,8 @@ use crate::catalogue;
 use crate::flame::{self, Kind, Taken};
 use crate::measured::reading;
 use crate::plant::{Plant, Planted};
-use crate::probes::Probes;
 use crate::probes::traced::{self, Traced};
+use crate::probes::{Probes, places};
 use crate::refusal::Refusal;
 use anyhow::{Context, Result};
 use reports::record::{Counted, Reading};
@@ -39,6 +39,9 @@ pub struct Errand {
     /// Something to add to the work.
     #[serde(default)]
     pub plant: Plant,
+    /// What to find the places of, where that is the pass.
+    #[serde(default)]
+    pub metric: Option<String>,
     /// The fixture's tree.
     pub source: PathBuf,
     /// The place to fill.
@@ -63,6 +66,8 @@ pub enum Pass {
     Counts,
     /// The same, in a process whose parent counts its system calls.
     Traced,
+    /// The stopwatch on a clock that counts: in which phases the metric grows.
+    Places,
     /// Stacks, for a flame graph of this kind.
     Flame(Kind),
 }
@@ -75,6 +80,7 @@ impl Pass {
             Pass::Wall => "wall",
             Pass::Phases => "phases",
             Pass::Counts | Pass::Traced => "counts",
+            Pass::Places => "places",
             Pass::Flame(_) => "flame",
         }
     }
@@ -88,6 +94,8 @@ pub enum Answer {
     Ready(Option<BTreeMap<String, u64>>),
     /// It ran.
     Reading(Reading),
+    /// It ran, and so much of the metric is each phase's. Nothing where that cannot be told here.
+    Places(BTreeMap<String, u64>),
     /// It ran, and these are its stacks.
     Flame(Box<Taken>),
     /// It cannot run here.
@@ -124,6 +132,9 @@ pub fn run(errand: &Errand) -> Result<Answer> {
             traced::submit()?;
             Some(Probes::open_while_traced())
         }
+        Pass::Places if !places::open(errand.metric.as_deref().unwrap_or_default())? => {
+            return Ok(Answer::Places(BTreeMap::new()));
+        }
         _ => None,
     };
     let variant = match &errand.peer {
@@ -154,6 +165,11 @@ pub fn run(errand: &Errand) -> Result<Answer> {
         };
         prepared.settle(&site).context("settling what the work left in memory")?;
         return Ok(Answer::Flame(Box::new(taken)));
+    }
+    if errand.pass == Pass::Places {
+        let places = places::count(prepared.as_mut())?;
+        prepared.settle(&site).context("settling what the work left in memory")?;
+        return Ok(Answer::Places(places));
     }
     let mut reading = match probes {
         Some(mut probes) => probes.counting(prepared.as_mut())?,

@@ -492,7 +492,7 @@ impl<'a> Trial<'a> {
             slow.be_fast();
         }
         let line = match send(&errand, self.ask.limit)? {
-            Ended::Stopped | Ended::Answered(Answer::Ready(_) | Answer::Flame(_)) => return Ok(()),
+            Ended::Stopped | Ended::Answered(Answer::Ready(_) | Answer::Places(_) | Answer::Flame(_)) => return Ok(()),
             Ended::Answered(Answer::Absent { why, mend }) => {
                 self.out.insert(variant.name);
                 let absent = Absent { plan: self.at, variant: variant.name.to_owned(), why, mend };

@@ -70,6 +70,7 @@ impl Stage {
             slow: false,
             pin: None,
             plant: Plant::default(),
+            metric: None,
             source: self.source.as_ref().unwrap_or(&fixture.dir).clone(),
             target: self.target.clone(),
             kept: self.dir.join("kept"),

@@ -6,6 +6,7 @@ mod common;
 
 use common::{Home, text};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Output;
 use technique::absent::{required, skip};
@@ -77,6 +78,25 @@ fn failures(document: &Value) -> Vec<String> {
         .collect()
 }
 
+/// What a metric is now, by `row metric`.
+fn count_of(document: &Value, name: &str) -> u64 {
+    let findings = document["gates"][0]["findings"].as_array().unwrap();
+    let named = |one: &&Value| format!("{} {}", one["row"].as_str().unwrap(), one["metric"].as_str().unwrap()) == name;
+    findings.iter().find(named).unwrap()["is"].as_u64().unwrap()
+}
+
+/// The phases in which each failing metric is counted now.
+fn places(document: &Value) -> Vec<(String, BTreeMap<String, u64>)> {
+    let findings = document["gates"][0]["findings"].as_array().unwrap();
+    let failing = findings.iter().filter(|one| one["fails"] == true);
+    failing
+        .map(|one| {
+            let phases = serde_json::from_value(one["phases"].clone()).unwrap_or_else(|error| panic!("{error}: {one}"));
+            (format!("{} {}", one["row"].as_str().unwrap(), one["metric"].as_str().unwrap()), phases)
+        })
+        .collect()
+}
+
 #[test]
 fn whatever_is_planted_goes_red_by_name_and_nothing_planted_stays_green() {
     let gates = Gates::new();
@@ -97,10 +117,18 @@ fn whatever_is_planted_goes_red_by_name_and_nothing_planted_stays_green() {
         let mut expected = expected;
         expected.sort();
         assert_eq!((code, failures(&document)), (1, expected), "{plant}");
+        for (metric, phases) in places(&document) {
+            let is = count_of(&document, &metric);
+            assert_eq!(phases.values().sum::<u64>(), is, "{metric}: {phases:?}");
+            // It is planted behind the row's last mark.
+            let planted = if metric.ends_with("allocated_bytes") { 64 } else { 1 };
+            assert_eq!(phases.get("rest"), Some(&planted), "{metric}: {phases:?}");
+        }
     }
     let output = gates.run(&["--plant", r#"{"calls":1}"#]);
     let told = text(&output.stdout);
     assert!(told.contains("FAIL exact") && told.contains("calls.getppid"), "{told}");
+    assert!(told.contains("fails; now 1 in rest"), "{told}");
 }
 
 #[test]
@@ -114,6 +142,9 @@ fn a_write_of_64_kib_where_4_were_goes_red() {
     let more = 65536 - 4096;
     let expected = ["codecs/zstd-3", "syscalls/direct"].map(|row| format!("{row} bytes_written +{more}"));
     assert_eq!((code, failures(&document)), (1, expected.to_vec()), "{document}");
+    for (metric, phases) in places(&document) {
+        assert_eq!(phases.get("rest"), Some(&65536), "{metric}: {phases:?}");
+    }
 }
 
 /// A walk reads its source under the clock, and a path is memory: neither the length of the scratch place's path nor
@@ -215,6 +246,35 @@ fn instructions_are_held_within_their_tolerance() {
         count(instructions);
         assert_eq!(gates.run(&arguments).status.code(), Some(code), "{instructions}");
     }
+}
+
+/// A row of several threads counts otherwise each time. What was blessed says so, and a count for the gate, which leaves
+/// such rows out, does not make it forgotten.
+#[test]
+fn rows_whose_instructions_are_chance_are_blessed_as_such() {
+    let gates = Gates::new();
+    gates.write(
+        "near.toml",
+        "what = \"w\"\nkind = \"near-exact\"\nfixture = \"tiny\"\nrows = [\"codecs/zstd-3\", \"batching/workers-2\"]\n",
+    );
+    let counted = gates.home.path("instructions.json");
+    let arguments = ["--instructions", counted.to_str().unwrap()];
+    let blessed = || gates.run(&[&["--bless"], &arguments[..]].concat()).status.code();
+    let path = gates.home.path("gates").join(format!("baselines/near-{}.toml", std::env::consts::ARCH));
+    let steady = r#"{"by":"valgrind","steady":{"codecs":{"zstd-3":5}}"#;
+    for more in [r#","unsteady":{"batching":{"workers-2":[7,"3 threads"]},"restore":{"best":[7,"3 threads"]}}}"#, "}"] {
+        std::fs::write(&counted, format!("{steady}{more}")).unwrap();
+        assert_eq!(blessed(), Some(0));
+        let baseline = reports::gate::parse_baseline(&std::fs::read_to_string(&path).unwrap()).unwrap();
+        let unsteady: Vec<&str> = baseline.unsteady.keys().map(String::as_str).collect();
+        assert_eq!(unsteady, ["batching/workers-2"]);
+        assert_eq!(gates.run(&arguments).status.code(), Some(0));
+    }
+    // Once it is steady, it is held.
+    std::fs::write(&counted, r#"{"by":"valgrind","steady":{"codecs":{"zstd-3":5},"batching":{"workers-2":7}}}"#)
+        .unwrap();
+    assert_eq!(blessed(), Some(0));
+    assert!(!std::fs::read_to_string(&path).unwrap().contains("unsteady"));
 }
 
 #[test]

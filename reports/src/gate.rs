@@ -82,9 +82,19 @@ pub struct Finding {
     pub fails: bool,
     /// What to know of it.
     pub note: String,
+    /// How much of it each phase has now. Empty where that is not known.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub phases: BTreeMap<String, u64>,
 }
 
 impl Finding {
+    /// What fails or is to be known, and where it is counted.
+    pub fn told(&self) -> String {
+        let note = if self.fails && self.note.is_empty() { "fails" } else { &self.note };
+        let places: Vec<String> = self.phases.iter().map(|(phase, count)| format!("{count} in {phase}")).collect();
+        if places.is_empty() { note.to_owned() } else { format!("{note}; now {}", places.join(", ")) }
+    }
+
     /// `+3`, `-1`, `new`, `gone`.
     pub fn change(&self) -> String {
         match (self.was, self.is) {
@@ -186,6 +196,7 @@ fn beyond(gate: &Gate, values: &Values) -> Vec<Finding> {
             is: Some(is),
             fails: true,
             note: "more than it may be, whatever it was".to_owned(),
+            phases: BTreeMap::new(),
         })
         .collect()
 }
@@ -211,7 +222,8 @@ pub fn check(gate: &Gate, baseline: &Baseline, values: &Values, again: &[Values]
             }
             let as_it_was = |again: &Values| again.get(row).and_then(|row| row.get(metric)).copied() == was;
             let (fails, note) = weigh(gate, row, was, is, again.iter().any(as_it_was));
-            findings.push(Finding { row: row.clone(), metric: metric.clone(), was, is, fails, note });
+            let phases = BTreeMap::new();
+            findings.push(Finding { row: row.clone(), metric: metric.clone(), was, is, fails, note, phases });
         }
     }
     findings

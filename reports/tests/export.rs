@@ -284,6 +284,7 @@ fn gates_as_junit_name_the_rows_that_changed() {
         is: Some(6),
         fails,
         note: if fails { String::new() } else { "chance".into() },
+        phases: std::collections::BTreeMap::new(),
     };
     let findings = [finding("codecs/gzip-6", true), finding("codecs/zstd-3", false)];
     let notes = ["restore/tar cannot run here: no tar".to_owned()];

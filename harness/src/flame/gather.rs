@@ -88,7 +88,7 @@ impl Ground {
             Ended::Answered(Answer::Reading(reading)) => Sent::Plain(reading),
             Ended::Answered(Answer::Flame(taken)) => Sent::Taken(taken),
             Ended::Answered(Answer::Absent { why, mend }) => return Ok(Sent::Absent(Absent { why, mend })),
-            Ended::Answered(Answer::Ready(_)) => return Err(failed(format!("{name} did not run"))),
+            Ended::Answered(Answer::Ready(_) | Answer::Places(_)) => return Err(failed(format!("{name} did not run"))),
             Ended::Crashed(told) => return Err(failed(format!("{name} crashed: {told}"))),
             Ended::Hung(told) => {
                 return Err(failed(format!("{name} did not end within {}: {told}", clock_of(self.limit))));

@@ -12,7 +12,7 @@ use crate::signals;
 use crate::stage::Stage;
 use anyhow::{Context, Result};
 use fixtures::Fixture;
-use reports::gate::{Gate, Values};
+use reports::gate::{Finding, Gate, Values};
 use reports::record::{Counted, Counts};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -63,6 +63,8 @@ pub struct Ground<'a> {
 pub struct Measured {
     /// Metrics by row.
     pub values: Values,
+    /// Metrics that are known to be chance, by row.
+    pub by_chance: BTreeMap<String, BTreeSet<String>>,
     /// Rows of several workers: which of them does what is chance.
     pub shared: BTreeSet<String>,
     /// Rows without values.
@@ -98,6 +100,31 @@ pub fn measure(rows: &[Held], ground: &mut Ground) -> Result<Measured> {
         }
     }
     Ok(measured)
+}
+
+/// No more findings than this are located: where all is otherwise, no place tells anything.
+const LOCATED: usize = 24;
+
+/// Says of what fails in which phases it is counted now, by a run for each on a clock that counts. Of several workers
+/// nobody knows which of them did it.
+pub fn locate(findings: &mut [Finding], rows: &[Held], shared: &BTreeSet<String>, ground: &mut Ground) -> Result<()> {
+    let fails = |one: &&mut Finding| one.fails && one.is.is_some() && !shared.contains(&one.row);
+    let mut findings: Vec<&mut Finding> = findings.iter_mut().filter(fails).take(LOCATED).collect();
+    let _holder = if findings.is_empty() { None } else { Some(Holder::start()?) };
+    for finding in &mut findings {
+        let named = |(workload, variant): &&Held| format!("{}/{}", workload.name, variant.name) == finding.row;
+        if let Some((workload, variant)) = rows.iter().find(named) {
+            let stage = ground.stages.get_mut(workload.name).context("its stage was set")?;
+            let target = stage.cleared()?;
+            let errand = stage.errand(workload.name, variant.name, ground.fixture);
+            let metric = Some(finding.metric.clone());
+            let errand = Errand { pass: Pass::Places, metric, target, plant: ground.plant, ..errand };
+            if let Ended::Answered(Answer::Places(phases)) = send(&errand, ground.limit)? {
+                finding.phases = phases;
+            }
+        }
+    }
+    Ok(())
 }
 
 type Metrics = BTreeMap<String, u64>;

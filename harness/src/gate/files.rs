@@ -78,6 +78,11 @@ pub fn place(file: &File) -> PathBuf {
     dir.join("baselines").join(format!("{}-{}.toml", file.name, std::env::consts::ARCH))
 }
 
+/// What was blessed last, whatever it depends on.
+pub fn last(file: &File) -> Option<Baseline> {
+    parse_baseline(&std::fs::read_to_string(place(file)).ok()?).ok()
+}
+
 /// The baseline of a gate for what is here; or why there is none.
 pub fn baseline(file: &File, depends: &BTreeMap<String, String>) -> Result<Result<Baseline, Vec<String>>> {
     let path = place(file);

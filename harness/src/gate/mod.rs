@@ -192,7 +192,9 @@ fn exactly(file: &File, arguments: &GateArgs, telling: Telling) -> Result<Judged
     }
     let findings = check(&file.gate, &baseline, &measured.values, &again);
     // A row that cannot run here is told, and is not gone.
-    let findings = findings.into_iter().filter(|one| !measured.absent.contains_key(&one.row)).collect();
+    let mut findings: Vec<Finding> =
+        findings.into_iter().filter(|one| !measured.absent.contains_key(&one.row)).collect();
+    exact::locate(&mut findings, &rows, &measured.shared, &mut ground)?;
     Ok(judged(file, &measured, &baseline, findings))
 }
 
@@ -235,7 +237,7 @@ pub fn bless(
     depends: BTreeMap<String, String>,
     mut again: impl FnMut() -> Result<Measured>,
 ) -> Result<Judged> {
-    let mut unsteady: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut unsteady = first.by_chance.clone();
     let values = held(&file.gate, &first.values);
     for _ in 1..BLESSED_AFTER {
         let other = held(&file.gate, &again()?.values);
@@ -274,7 +276,9 @@ pub fn bless(
         exit: Exit::Fine,
         verdict: format!("blessed: {} is written; read its diff before you commit it", files::place(file).display()),
         findings: Vec::new(),
-        notes: vec![format!("{count} metrics were not the same in {BLESSED_AFTER} runs, and are not held")],
+        notes: vec![format!(
+            "{count} metrics are chance, or were not the same in {BLESSED_AFTER} runs, and are not held"
+        )],
         held,
     })
 }

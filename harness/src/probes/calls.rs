@@ -200,6 +200,12 @@ impl Counters {
     }
 }
 
+/// A counter of one call alone; none where it is not told apart, or cannot be counted here.
+pub(super) fn one(call: &str) -> Option<Counter> {
+    let (name, _) = CALLS.iter().find(|(name, _)| *name == call)?;
+    counter(&events().ok()?, &event(name)).ok()
+}
+
 /// Where the kernel tells the numbers of its tracepoints.
 fn events() -> Result<PathBuf, Missing> {
     const MEND: &str = "as root: mount -t tracefs tracefs /sys/kernel/tracing";

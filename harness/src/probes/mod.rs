@@ -6,6 +6,7 @@
 pub mod alloc;
 pub mod calls;
 pub mod hold;
+pub mod places;
 pub mod traced;
 
 mod hardware;
@@ -182,7 +183,7 @@ impl Probes {
         for instrument in self.0.iter_mut().filter_map(|(_, open)| open.as_mut().ok()) {
             instrument.start()?;
         }
-        let times = between_switches(prepared);
+        let times = between_switches(|| measured(prepared, false));
         for instrument in self.0.iter_mut().rev().filter_map(|(_, open)| open.as_mut().ok()) {
             instrument.stop()?;
         }
@@ -221,10 +222,10 @@ impl Probes {
 }
 
 /// The bracket. A counter that the kernel keeps begins as the first switch returns, and has seen the second one once.
-fn between_switches(prepared: &mut dyn Prepared) -> Result<Times> {
+fn between_switches(work: impl FnOnce() -> Result<Times>) -> Result<Times> {
     switch(true);
     alloc::count(true);
-    let times = measured(prepared, false);
+    let times = work();
     alloc::count(false);
     switch(false);
     times

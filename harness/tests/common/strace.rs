@@ -5,6 +5,7 @@ use harness::once::{Answer, Errand, Pass};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// File system calls that strace would show. Memory and scheduling are not part of any claim.
 pub const WATCHED: &[&str] = &[
@@ -89,6 +90,7 @@ impl Rows {
             slow: false,
             pin: None,
             plant: harness::plant::Plant::default(),
+            metric: None,
             source: self.source.clone(),
             target,
             kept: self.home.path(&format!("kept-{workload}")),
@@ -100,6 +102,21 @@ impl Rows {
     pub fn place(&self, workload: &str, variant: &str) -> PathBuf {
         self.home.path(&format!("{workload}-{variant}"))
     }
+}
+
+/// Holds each of these, by as many threads as there are processors, each with places of its own: no clock matters here.
+pub fn side_by_side<T: Sync>(all: &[T], hold: impl Fn(&Rows, &T) + Sync) {
+    let next = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(|| {
+                let places = Rows::new();
+                while let Some(one) = all.get(next.fetch_add(1, Relaxed)) {
+                    hold(&places, one);
+                }
+            });
+        }
+    });
 }
 
 /// Whether strace is here.

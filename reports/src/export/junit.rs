@@ -134,8 +134,9 @@ fn case_of_findings(gate: &Gate, class: &str, row: &str) -> Case {
     let findings: Vec<_> = gate.findings.iter().filter(|finding| finding.row == row).collect();
     let number = |value: Option<u64>| value.map_or("-".to_owned(), |value| value.to_string());
     let lines = findings.iter().map(|one| {
-        let note = if one.note.is_empty() { String::new() } else { format!(": {}", one.note) };
-        format!("{} {} -> {}, {}{note}", one.metric, number(one.was), number(one.is), one.change())
+        let told =
+            if one.note.is_empty() && one.phases.is_empty() { String::new() } else { format!(": {}", one.told()) };
+        format!("{} {} -> {}, {}{told}", one.metric, number(one.was), number(one.is), one.change())
     });
     let told = lines.collect::<Vec<_>>().join("\n");
     let fails = findings.iter().any(|finding| finding.fails);

@@ -54,8 +54,7 @@ impl Gate<'_> {
 
 fn cells(one: &Finding) -> [String; 6] {
     let number = |value: Option<u64>| value.map_or("-".to_owned(), |value| value.to_string());
-    let note = if one.fails && one.note.is_empty() { "fails".to_owned() } else { one.note.clone() };
-    [one.row.clone(), one.metric.clone(), number(one.was), number(one.is), one.change(), note]
+    [one.row.clone(), one.metric.clone(), number(one.was), number(one.is), one.change(), one.told()]
 }
 
 /// Every gate, for a terminal.
@@ -121,6 +120,7 @@ mod tests {
             is: Some(6),
             fails: true,
             note: String::new(),
+            phases: [("decode".to_owned(), 1), ("read".to_owned(), 5)].into(),
         }];
         let gate = Gate {
             name: "exact",
@@ -140,6 +140,9 @@ mod tests {
         );
         let page = markdown(&[gate]);
         assert!(page.starts_with("**1 of 1 gates fail: exact.**"), "{page}");
-        assert!(page.contains("| codecs/gzip-6 | calls.read | 5 | 6 | +1 (+20.00 %) | fails |"), "{page}");
+        assert!(
+            page.contains("| codecs/gzip-6 | calls.read | 5 | 6 | +1 (+20.00 %) | fails; now 1 in decode, 5 in read |"),
+            "{page}"
+        );
     }
 }

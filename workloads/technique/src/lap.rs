@@ -72,6 +72,8 @@ pub struct PhaseTime {
     pub wall_ns: f64,
     /// Thread time, summed over workers.
     pub thread_ns: f64,
+    /// The same in the clock's own unit.
+    pub ticks: u64,
     /// How many marks named it.
     pub marks: u64,
 }
@@ -206,6 +208,7 @@ impl Lap {
                     phase,
                     wall_ns: unit * (own[at] as f64 + share),
                     thread_ns: unit * (own[at] + spread) as f64,
+                    ticks: own[at] + spread,
                     marks: self.marks[at],
                 }
             })
@@ -321,6 +324,21 @@ mod tests {
         assert_adds_up(&times);
         assert!((wall_share(&times, DECODE) - 0.5).abs() < 1e-9, "all of the phase, and nothing of the rest");
         assert!((wall_share(&times, WRITE)).abs() < 1e-9);
+    }
+
+    #[test]
+    fn on_a_clock_that_counts_each_phase_has_its_part_of_the_count() {
+        thread_local!(static DONE: std::cell::Cell<u64> = const { std::cell::Cell::new(7) });
+        let does = |more: u64| DONE.set(DONE.get() + more);
+        let mut lap = Lap::on(Clock::Counting(|| DONE.get()), true);
+        does(200);
+        lap.mark(WRITE);
+        lap.mark(DECODE);
+        does(3);
+        lap.mark(WRITE);
+        does(1);
+        let told: Vec<_> = lap.stop().phases.iter().map(|time| (time.phase, time.ticks)).collect();
+        assert_eq!(told, [(WRITE, 203), (REST, 1)]);
     }
 
     #[test]
