@@ -15,6 +15,9 @@ use std::path::{Path, PathBuf};
 pub(super) struct Holder {
     machine: String,
     boot: String,
+    /// The name space that the process has its number in: in another one it is not seen at all, or it is another's.
+    #[serde(default)]
+    processes: String,
     process: u32,
     /// When it was started, in the kernel's own count since the machine was.
     started: String,
@@ -25,12 +28,18 @@ impl Holder {
     pub(super) fn own() -> Holder {
         let process = std::process::id();
         let started = started(process).unwrap_or_default();
-        Holder { machine: line("/etc/machine-id"), boot: line("/proc/sys/kernel/random/boot_id"), process, started }
+        let processes = std::fs::read_link("/proc/self/ns/pid").unwrap_or_default().to_string_lossy().into_owned();
+        let (machine, boot) = (line("/etc/machine-id"), line("/proc/sys/kernel/random/boot_id"));
+        Holder { machine, boot, processes, process, started }
     }
 
-    /// Whether it is gone for certain. Of another machine nobody can say.
+    /// Whether it is gone for certain. Of another machine nobody can say, nor of another container, whose image may name
+    /// the machine as ours does.
     fn is_gone(&self) -> bool {
         let here = Holder::own();
+        if self.processes != here.processes {
+            return false;
+        }
         if self.boot == here.boot {
             return started(self.process).is_none_or(|started| started != self.started);
         }
@@ -129,6 +138,10 @@ mod tests {
         assert!(!Holder { boot: "another".into(), machine: "another".into(), ..own.clone() }.is_gone());
         let before = Holder { boot: "another".into(), machine: "this".into(), ..own.clone() };
         assert_eq!(before.is_gone(), own.machine == "this");
+        let elsewhere = Holder { processes: "pid:[1]".into(), ..own.clone() };
+        assert!(!Holder { process, ..elsewhere.clone() }.is_gone(), "another container's number is not seen here");
+        assert!(!Holder { boot: "another".into(), ..elsewhere }.is_gone(), "an image may name the machine");
+        assert!(own.processes.starts_with("pid:["), "{}", own.processes);
     }
 
     #[test]
