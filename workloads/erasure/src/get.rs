@@ -77,12 +77,12 @@ fn copied(
 ) -> Result<Vec<String>> {
     let Way::Temp(dir) = way else {
         let copies: Vec<Memory> = targets.iter().map(|_| Memory::default()).collect();
-        let copies = copy(targets, name, needed, &copies, lap)?;
+        let copies = copy(targets, name, needed, &copies, watch, lap)?;
         return in_memory(Reader::open(&copies, name, None)?, out, watch, lap);
     };
     let temp = Emptied::make(dir, targets.len())?;
     lap.mark(CREATE);
-    let copies = copy(targets, name, needed, &temp.copies, lap)?;
+    let copies = copy(targets, name, needed, &temp.copies, watch, lap)?;
     let got = one_by_one(Reader::open(&copies, name, None)?, out, watch, lap)?;
     drop(temp);
     lap.mark(UNLINK);
@@ -98,6 +98,7 @@ fn copy<'a, T: Target>(
     name: &str,
     needed: usize,
     to: &'a [T],
+    watch: Watch,
     lap: &mut Lap,
 ) -> Result<Vec<&'a dyn Target>> {
     let mut buffer = vec![0; PIECE];
@@ -114,6 +115,10 @@ fn copy<'a, T: Target>(
             sink.write(&buffer[..read], &[]).with_context(copying)?;
             lap.mark(sink.phases().0);
             offset += read as u64;
+            // Nothing of the object is there before all is copied.
+            if !watch(0) {
+                return Err(Stopped.into());
+            }
             if read < PIECE {
                 break;
             }

@@ -20,6 +20,7 @@ pub mod budget;
 pub mod encode;
 pub mod format;
 pub mod get;
+mod halves;
 mod job;
 mod judge;
 mod memory;

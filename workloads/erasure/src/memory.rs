@@ -1,25 +1,28 @@
 //! All in memory: the object is read whole, all parity is made, and then all shards go to their targets.
 
-use crate::put::{Lost, Put, Sinks, Stopped};
+use crate::halves::Halves;
+use crate::put::{Lost, Put, Sinks};
 use crate::stripe::{Full, Packer};
-use crate::stripes::{done, write};
+use crate::stripes::write;
 use anyhow::Result;
 use technique::Lap;
 use technique::phase::{SETUP, WAIT};
 
 pub(crate) fn put(put: &Put, sinks: Sinks, lost: &Lost, writers: usize, lap: &mut Lap) -> Result<Sinks> {
     let mut packer = put.plan.pack.map(Packer::new).transpose()?;
+    let halves = Halves::new(put, sinks.len());
     let mut stripes = Vec::new();
     for number in 0..put.object.stripes() {
         let mut full = Full::room(&put.object)?;
         lap.mark(SETUP);
         full.fill(put.file, &put.object, number, packer.as_mut(), lap)?;
         stripes.push(full);
+        halves.ask()?;
     }
     for full in &mut stripes {
         full.encode(put.code, lap)?;
+        halves.made(full.stripe.number)?;
     }
-    let count = stripes.len() as u64;
     let writers = writers.clamp(1, sinks.len().max(1));
     let mut groups: Vec<Sinks> = (0..writers).map(|_| Sinks::new()).collect();
     for (at, sink) in sinks.into_iter().enumerate() {
@@ -31,10 +34,10 @@ pub(crate) fn put(put: &Put, sinks: Sinks, lost: &Lost, writers: usize, lap: &mu
             .into_iter()
             .zip(laps)
             .map(|(group, mut lap)| {
-                let stripes = &stripes;
+                let (stripes, halves) = (&stripes, &halves);
                 scope.spawn(move || {
                     lap.mark(WAIT);
-                    let written = upload(put, stripes, group, lost, &mut lap);
+                    let written = upload(put, stripes, group, (lost, halves), &mut lap);
                     (written, lap)
                 })
             })
@@ -53,16 +56,20 @@ pub(crate) fn put(put: &Put, sinks: Sinks, lost: &Lost, writers: usize, lap: &mu
         (sinks, laps)
     });
     lap.join(laps);
-    let sinks = sinks?;
-    if count > 0 && !(put.watch)(done(put, count - 1)) {
-        return Err(Stopped.into());
-    }
-    Ok(sinks)
+    sinks
 }
 
-fn upload(put: &Put, stripes: &[Full], mut group: Sinks, lost: &Lost, lap: &mut Lap) -> Result<Sinks> {
+fn upload(
+    put: &Put,
+    stripes: &[Full],
+    mut group: Sinks,
+    (lost, halves): (&Lost, &Halves),
+    lap: &mut Lap,
+) -> Result<Sinks> {
+    let shards = group.len();
     for full in stripes {
         write(put, full, &mut group, lost, lap)?;
+        halves.written(full.stripe.number, shards)?;
     }
     Ok(group)
 }

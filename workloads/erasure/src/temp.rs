@@ -1,9 +1,9 @@
 //! By temporary files: shards are made on a disk, and copied from there to their targets.
 
 use crate::format::{HEAD, Stripe};
-use crate::put::{Lost, Put, Sinks, Stopped};
+use crate::halves::Halves;
+use crate::put::{Lost, Put, Sinks};
 use crate::stripe::{Full, Packer, size};
-use crate::stripes::done;
 use crate::target::{Directory, Sink, Source, Target};
 use anyhow::{Context, Result, anyhow};
 use std::fs::File;
@@ -27,13 +27,17 @@ const QUEUE: usize = 16;
 pub(crate) fn put(put: &Put, sinks: Sinks, lost: &Lost, ways: &Ways, lap: &mut Lap) -> Result<(Sinks, u64)> {
     let temp = Temp::make(put, ways.dir)?;
     lap.mark(CREATE);
+    let halves = Halves::new(put, sinks.len());
     let writers = ways.writers.clamp(1, sinks.len().max(1));
     let mut groups: Vec<Sinks> = (0..writers).map(|_| Sinks::new()).collect();
     for (at, sink) in sinks.into_iter().enumerate() {
         groups[at % writers].push(sink);
     }
-    let (made, sinks) =
-        if ways.at_once { overlapped(put, &temp, groups, lost, lap) } else { apart(put, &temp, groups, lost, lap) };
+    let (made, sinks) = if ways.at_once {
+        overlapped(&halves, &temp, groups, lost, lap)
+    } else {
+        apart(&halves, &temp, groups, lost, lap)
+    };
     let temp_bytes = made?;
     let sinks = sinks?;
     drop(temp);
@@ -42,9 +46,9 @@ pub(crate) fn put(put: &Put, sinks: Sinks, lost: &Lost, ways: &Ways, lap: &mut L
 }
 
 /// First all shards, then all copies.
-fn apart(put: &Put, temp: &Temp, groups: Vec<Sinks>, lost: &Lost, lap: &mut Lap) -> (Result<u64>, Result<Sinks>) {
+fn apart(halves: &Halves, temp: &Temp, groups: Vec<Sinks>, lost: &Lost, lap: &mut Lap) -> (Result<u64>, Result<Sinks>) {
     let mut stripes = Vec::new();
-    let made = shard(put, temp, lap, |stripe| stripes.push(stripe));
+    let made = shard(halves, temp, lap, |stripe| stripes.push(stripe));
     if made.is_err() {
         return (made, Ok(Sinks::new()));
     }
@@ -54,7 +58,7 @@ fn apart(put: &Put, temp: &Temp, groups: Vec<Sinks>, lost: &Lost, lap: &mut Lap)
         let threads = groups.into_iter().zip(laps).map(|(mut group, mut lap)| {
             scope.spawn(move || {
                 lap.mark(WAIT);
-                let mut copy = Copy::new(put, temp);
+                let mut copy = Copy::new(halves, temp, &group);
                 let copied = stripes.iter().try_for_each(|at| copy.stripe(*at, &mut group, lost, &mut lap));
                 (copied.map(|()| group), lap)
             })
@@ -66,7 +70,13 @@ fn apart(put: &Put, temp: &Temp, groups: Vec<Sinks>, lost: &Lost, lap: &mut Lap)
 }
 
 /// Stripes are copied while the next ones are made.
-fn overlapped(put: &Put, temp: &Temp, groups: Vec<Sinks>, lost: &Lost, lap: &mut Lap) -> (Result<u64>, Result<Sinks>) {
+fn overlapped(
+    halves: &Halves,
+    temp: &Temp,
+    groups: Vec<Sinks>,
+    lost: &Lost,
+    lap: &mut Lap,
+) -> (Result<u64>, Result<Sinks>) {
     let mut laps = lap.fork(groups.len() + 1);
     let mut own = laps.remove(0);
     let (made, sinks, laps) = std::thread::scope(|scope| {
@@ -76,7 +86,7 @@ fn overlapped(put: &Put, temp: &Temp, groups: Vec<Sinks>, lost: &Lost, lap: &mut
             let (hand, stripes): (_, Receiver<At>) = sync_channel(QUEUE);
             hands.push(hand);
             threads.push(scope.spawn(move || {
-                let mut copy = Copy::new(put, temp);
+                let mut copy = Copy::new(halves, temp, &group);
                 let mut copied = Ok(());
                 for at in stripes {
                     lap.mark(WAIT);
@@ -87,7 +97,7 @@ fn overlapped(put: &Put, temp: &Temp, groups: Vec<Sinks>, lost: &Lost, lap: &mut
                 (copied.map(|()| group), lap)
             }));
         }
-        let made = shard(put, temp, &mut own, |stripe| {
+        let made = shard(halves, temp, &mut own, |stripe| {
             for hand in &hands {
                 // A copier that ended has told why.
                 let _ = hand.send(stripe);
@@ -127,7 +137,8 @@ struct At {
 }
 
 /// Makes all shards as temporary files; says how many bytes those are.
-fn shard(put: &Put, temp: &Temp, lap: &mut Lap, mut each: impl FnMut(At)) -> Result<u64> {
+fn shard(halves: &Halves, temp: &Temp, lap: &mut Lap, mut each: impl FnMut(At)) -> Result<u64> {
+    let put = halves.put;
     let mut full = Full::room(&put.object)?;
     let mut packer = put.plan.pack.map(Packer::new).transpose()?;
     lap.mark(SETUP);
@@ -145,27 +156,28 @@ fn shard(put: &Put, temp: &Temp, lap: &mut Lap, mut each: impl FnMut(At)) -> Res
         each(At { stripe: full.stripe, offset });
         lap.mark(WAIT);
         offset += block;
-        if !(put.watch)(done(put, number)) {
-            return Err(Stopped.into());
-        }
+        halves.made(number)?;
     }
     Ok(offset * temp.files.len() as u64)
 }
 
 /// Copies blocks from temporary files to their targets.
 struct Copy<'a> {
-    put: &'a Put<'a>,
+    halves: &'a Halves<'a>,
     temp: &'a Temp,
+    /// How many shards it began with.
+    shards: usize,
     buffer: Vec<u8>,
 }
 
 impl<'a> Copy<'a> {
-    fn new(put: &'a Put, temp: &'a Temp) -> Copy<'a> {
-        Copy { put, temp, buffer: Vec::new() }
+    fn new(halves: &'a Halves<'a>, temp: &'a Temp, group: &Sinks) -> Copy<'a> {
+        Copy { halves, temp, shards: group.len(), buffer: Vec::new() }
     }
 
     fn stripe(&mut self, at: At, group: &mut Sinks, lost: &Lost, lap: &mut Lap) -> Result<()> {
-        let object = &self.put.object;
+        let put = self.halves.put;
+        let object = &put.object;
         self.buffer.resize(size(at.stripe.block(object.data))?, 0);
         let mut next = 0;
         while let Some((index, sink)) = group.get_mut(next) {
@@ -181,12 +193,12 @@ impl<'a> Copy<'a> {
                 Ok(()) => next += 1,
                 Err(error) => {
                     drop(group.swap_remove(next));
-                    let place = self.put.targets[index].place();
+                    let place = put.targets[index].place();
                     lost.add(index, anyhow!(error).context(format!("writing to {place}")))?;
                 }
             }
         }
-        Ok(())
+        self.halves.written(at.stripe.number, self.shards)
     }
 }
 

@@ -9,10 +9,12 @@ use erasure::format::{Fault, Id, Object, Stripe};
 use erasure::get::{self, get_by, repair, verify};
 use erasure::put::{Plan, Put, Stored, Way, put};
 use erasure::read::{Reader, TooFew};
-use erasure::target::{Directory, Injected, Memory, Slow, Target, directories};
+use erasure::target::{Directory, Injected, Memory, Sink, Slow, Source, Target, directories};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use technique::Lap;
 
@@ -458,6 +460,75 @@ fn who_asks_to_stop_finds_nothing_left() {
         assert!(put(&job, &mut Lap::start(false)).unwrap_err().is::<erasure::put::Stopped>(), "{:?}", plan.way);
         place.is_clean();
         assert!(targets.iter().all(|target| target.open(NAME).unwrap().is_none()));
+    }
+}
+
+/// Memory that says how many bytes it was given.
+#[derive(Clone, Default)]
+struct Counting(Memory, Arc<AtomicU64>);
+
+struct CountingSink(Box<dyn Sink>, Arc<AtomicU64>);
+
+impl Target for Counting {
+    fn create(&self, name: &str) -> anyhow::Result<Box<dyn Sink>> {
+        Ok(Box::new(CountingSink(self.0.create(name)?, Arc::clone(&self.1))))
+    }
+
+    fn open(&self, name: &str) -> std::io::Result<Option<Box<dyn Source>>> {
+        self.0.open(name)
+    }
+
+    fn remove(&self, name: &str) -> anyhow::Result<()> {
+        self.0.remove(name)
+    }
+
+    fn place(&self) -> String {
+        self.0.place()
+    }
+}
+
+impl Sink for CountingSink {
+    fn write(&mut self, head: &[u8], block: &[u8]) -> std::io::Result<()> {
+        self.1.fetch_add((head.len() + block.len()) as u64, Ordering::Relaxed);
+        self.0.write(head, block)
+    }
+
+    fn finish(self: Box<Self>, durable: bool) -> anyhow::Result<()> {
+        self.0.finish(durable)
+    }
+}
+
+#[test]
+fn who_asks_to_stop_is_heard_while_bytes_go_out() {
+    let place = Place::with(noise(400_000));
+    for way in ways(&place.path("temp")) {
+        let plan = Plan { way, ..plan() };
+        let object = plan.object(Id::of(b"a"), 400_000);
+        let (file, code) = (File::open(place.path("source")).unwrap(), plan.code().unwrap());
+        for stop_after in [None, Some(10_000), Some(200_000)] {
+            let given = Arc::new(AtomicU64::new(0));
+            let targets: Vec<Counting> = (0..6).map(|_| Counting(Memory::default(), Arc::clone(&given))).collect();
+            let targets = all(&targets);
+            let far = AtomicU64::new(0);
+            let watch = |done: u64| {
+                far.fetch_max(done, Ordering::Relaxed);
+                stop_after.is_none_or(|after| given.load(Ordering::Relaxed) < after)
+            };
+            let (code, plan) = (&code, &plan);
+            let job =
+                Put { file: &file, object, name: NAME, targets: &targets, code, plan, budget: None, watch: &watch };
+            let done = put(&job, &mut Lap::start(false));
+            let (given, far) = (given.load(Ordering::Relaxed), far.into_inner());
+            let Some(after) = stop_after else {
+                assert!(done.is_ok() && far == 400_000, "{:?}: {far} are told", plan.way);
+                continue;
+            };
+            assert!(done.unwrap_err().is::<erasure::put::Stopped>(), "{:?}", plan.way);
+            // Several write at once, and some have a few stripes in their hands.
+            assert!((after..after + 200_000).contains(&given), "{:?}: {given} went out", plan.way);
+            assert!(far < 400_000, "{:?}: it is not all done", plan.way);
+        }
+        place.is_clean();
     }
 }
 
