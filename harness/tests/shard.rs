@@ -160,12 +160,28 @@ fn bad_input_is_refused_by_name() {
 
 #[test]
 fn ctrl_c_and_kill_leave_nothing_that_the_next_run_does_not_sweep() {
-    // So large that it is not done before the signal comes; sparse, so that it costs no disk to have.
+    use rustix::process::Signal;
     let shards = Shards::new(b"");
-    fs::File::options().write(true).open(shards.home.path("photo.raw")).unwrap().set_len(8 << 30).unwrap();
-    for signal in [rustix::process::Signal::INT, rustix::process::Signal::KILL] {
-        let words = ["shard", "put", "photo.raw", "--no-sync", "--hash", "sha256", "--to"];
-        let words = words.iter().map(|word| (*word).to_owned()).chain(shards.dirs.clone());
+    let temp = shards.home.path("temporary");
+    fs::create_dir(&temp).unwrap();
+    let settings = "performance:\n  use_ramdisk: false\n  temp_directory: temporary\n";
+    fs::write(shards.home.path("config.yaml"), settings).unwrap();
+    let photo = |length| {
+        let file = fs::File::options().write(true).open(shards.home.path("photo.raw")).unwrap();
+        file.set_len(length).unwrap();
+    };
+    // So large that it is not done before the signal comes; sparse, so that it costs no disk to have. Temporary files
+    // take room for all that is to come.
+    for (signal, by, length) in [
+        (Signal::INT, "stream", 8 << 30),
+        (Signal::KILL, "stream", 8 << 30),
+        (Signal::INT, "temp", 1 << 30),
+        (Signal::KILL, "temp", 1 << 30),
+    ] {
+        photo(length);
+        let words = ["shard", "put", "photo.raw", "--no-sync", "--hash", "sha256"];
+        let words = words.into_iter().chain(["--config", "config.yaml", "--by", by, "--to"]);
+        let words = words.map(str::to_owned).chain(shards.dirs.clone());
         let mut command = shards.home.assay();
         let mut child = command.args(words).current_dir(shards.home.dir.path()).stderr(Stdio::null()).spawn().unwrap();
         while shards.counts().iter().any(|count| *count < 2) {
@@ -174,12 +190,16 @@ fn ctrl_c_and_kill_leave_nothing_that_the_next_run_does_not_sweep() {
         }
         rustix::process::kill_process(rustix::process::Pid::from_child(&child), signal).unwrap();
         let status = child.wait().unwrap();
-        if signal == rustix::process::Signal::INT {
+        if signal == Signal::INT {
             assert_eq!(status.code(), Some(130));
         } else {
             assert!(shards.counts().iter().all(|count| *count > 0), "a kill leaves what it was at");
             ends(&shards.run(&["verify", "photo.raw"], "--from"), 6, "no object");
+            // Whichever way the next one goes, it gives the room back.
+            assert_eq!(fs::read_dir(&temp).unwrap().count(), usize::from(by == "temp"));
+            photo(1);
+            ends(&shards.put(&["--config", "config.yaml", "--name", "a/b"]), 2, "no name for an object");
         }
-        assert_eq!(shards.counts(), [0; 6]);
+        assert_eq!((shards.counts(), fs::read_dir(&temp).unwrap().count()), (vec![0; 6], 0));
     }
 }

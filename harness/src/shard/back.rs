@@ -1,7 +1,8 @@
 //! `assay shard get`, `verify` and `repair`.
 
+use super::settings::Settings;
 use super::unnamed::Unnamed;
-use super::{GetArgs, Of, all_below, object, open, watching};
+use super::{GetArgs, Of, all_below, object, open, sweep_temp, watching};
 use crate::cli::Said;
 use crate::progress::{Progress, Telling};
 use crate::refusal::{Exit, Refusal};
@@ -12,10 +13,14 @@ use serde_json::{Value, json};
 
 /// Where the shards of that object are.
 fn places(of: &Of) -> Result<(Store, Vec<String>)> {
-    match all_below(&of.from) {
-        Some(below) => open(&gathered(below, &of.name)?),
-        None => open(&of.from),
-    }
+    // What settings make no sense is for a put to refuse: here they only say where to look.
+    let mut swept = sweep_temp(&Settings::read(None).unwrap_or_default());
+    let (store, of_store) = match all_below(&of.from) {
+        Some(below) => open(&gathered(below, &of.name)?)?,
+        None => open(&of.from)?,
+    };
+    swept.extend(of_store);
+    Ok((store, swept))
 }
 
 pub(super) fn get(arguments: &GetArgs, telling: Telling) -> Result<Said> {

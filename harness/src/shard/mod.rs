@@ -18,7 +18,7 @@ use erasure::read::TooFew;
 use erasure::store::{Manifest, Refused, Store};
 use s3::Failed;
 use serde_json::{Value, json};
-use settings::parse_size;
+use settings::{Settings, parse_size};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -185,6 +185,16 @@ fn open(places: &[PathBuf]) -> Result<(Store, Vec<String>)> {
         say(&format!("note: {told}"));
     }
     Ok((store, swept))
+}
+
+/// Sweeps what killed puts left of temporary files.
+fn sweep_temp(settings: &Settings) -> Vec<String> {
+    let swept = settings.places().sweep_all();
+    let told: Vec<_> = swept.iter().map(|dir| format!("{}: removed what a killed put left", dir.display())).collect();
+    for told in &told {
+        say(&format!("note: {told}"));
+    }
+    told
 }
 
 /// Tells how far it is, and stops where the user wants it.

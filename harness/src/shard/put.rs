@@ -1,19 +1,17 @@
 //! `assay shard put`.
 
 use super::settings::Settings;
-use super::{By, HashName, PutArgs, all_below, object, open, watching};
+use super::{By, HashName, PutArgs, all_below, object, open, sweep_temp, watching};
 use crate::cli::Said;
 use crate::progress::{Progress, Telling};
 use crate::refusal::Refusal;
 use anyhow::Result;
 use erasure::format::Id;
-use erasure::place::{Places, sweep};
 use erasure::put::{Plan, Way};
 use erasure::store::{self, within};
 use parity::Carried;
 use serde_json::json;
 use std::fs::File;
-use std::path::PathBuf;
 
 pub(super) fn put(arguments: &PutArgs, telling: Telling) -> Result<Said> {
     let settings = Settings::read(arguments.config.as_deref())?;
@@ -28,16 +26,16 @@ pub(super) fn put(arguments: &PutArgs, telling: Telling) -> Result<Said> {
     let Some(name) = arguments.name.as_deref().or(own) else {
         return Err(Refusal::usage(format!("{} has no name that is text", path.display()), "give it one with --name"));
     };
-    let (plan, temp) = plan(arguments, &settings, meta.len())?;
+    // Before room is looked for: what a killed put left may be what takes it.
+    let mut swept = sweep_temp(&settings);
+    let plan = plan(arguments, &settings, meta.len())?;
     let spread = all_below(&arguments.to).map(|below| store::spread(below, usize::from(plan.data + plan.parity)));
-    let (store, swept) = open(spread.as_deref().unwrap_or(&arguments.to))?;
+    let (store, of_store) = open(spread.as_deref().unwrap_or(&arguments.to))?;
+    swept.extend(of_store);
     let room = store.room(&plan, meta.len());
     let plan = within(&plan, meta.len(), settings.max_memory_usage, room).map_err(|error| {
         Refusal::usage(format!("max_memory_usage: {error:#}"), "allow more, or leave --by away: stripes take little")
     })?;
-    if let Some(temp) = &temp {
-        sweep(temp)?;
-    }
     let progress = Progress::begin(telling, "put");
     let (manifest, stored) =
         store.put(name, &file, &plan, arguments.force, None, &watching(&progress, meta.len(), name))?;
@@ -64,8 +62,8 @@ pub(super) fn put(arguments: &PutArgs, telling: Telling) -> Result<Said> {
     Ok(Said::fine("assay.shard-put/1", text, document))
 }
 
-/// What was asked for, and where temporary files go, if there are any.
-fn plan(arguments: &PutArgs, settings: &Settings, length: u64) -> Result<(Plan, Option<PathBuf>)> {
+/// What was asked for.
+fn plan(arguments: &PutArgs, settings: &Settings, length: u64) -> Result<Plan> {
     let shards = arguments.k + arguments.m;
     let quorum = arguments.quorum.unwrap_or(shards);
     if quorum < arguments.k || quorum > shards {
@@ -76,7 +74,6 @@ fn plan(arguments: &PutArgs, settings: &Settings, length: u64) -> Result<(Plan, 
         return Err(Refusal::usage(what, format!("choose from {} to {shards}", arguments.k)));
     }
     let by_memory = length <= settings.memory_threshold;
-    let mut temp = None;
     let way = match arguments.by {
         // One directory that is slow must not hold up the others where it may be left behind.
         By::Stream if settings.pipeline_uploads && quorum < shards => Way::Stripes { depth: 3, writers: shards.into() },
@@ -85,12 +82,11 @@ fn plan(arguments: &PutArgs, settings: &Settings, length: u64) -> Result<(Plan, 
         By::Memory => Way::Memory { writers: 3 },
         By::Hybrid if by_memory => Way::Memory { writers: 3 },
         By::Temp | By::Hybrid => {
-            let places = Places { use_ramdisk: settings.use_ramdisk, named: settings.temp_directory.clone() };
             let needed = length / u64::from(arguments.k) * u64::from(shards) + (1 << 20);
-            let dir = places
+            let dir = settings
+                .places()
                 .find(needed)
                 .map_err(|error| Refusal::unfit(format!("{error:#}"), "name a place with ZSTORE_TEMP_DIR"))?;
-            temp = Some(dir.clone());
             Way::Temp { dir, writers: 3, at_once: settings.pipeline_uploads }
         }
     };
@@ -111,5 +107,5 @@ fn plan(arguments: &PutArgs, settings: &Settings, length: u64) -> Result<(Plan, 
         ..Plan::streamed(arguments.k, arguments.m)
     };
     plan.code().map_err(|error| Refusal::usage(format!("{error:#}"), "choose fewer shards"))?;
-    Ok((plan, temp))
+    Ok(plan)
 }

@@ -3,6 +3,7 @@
 
 use crate::refusal::Refusal;
 use anyhow::Result;
+use erasure::place::Places;
 use serde::Deserialize;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -61,6 +62,11 @@ impl Settings {
     /// The settings of that file, where there is one, and of the environment, which has the last word.
     pub fn read(file: Option<&Path>) -> Result<Settings> {
         Settings::from(file, |name| std::env::var_os(name))
+    }
+
+    /// Where temporary files may go.
+    pub fn places(&self) -> Places {
+        Places { use_ramdisk: self.use_ramdisk, named: self.temp_directory.clone() }
     }
 
     fn from(file: Option<&Path>, variable: impl Fn(&str) -> Option<OsString>) -> Result<Settings> {

@@ -1,11 +1,12 @@
 //! An object on its way back, and shards made again.
 
 use crate::format::Object;
+use crate::place::{self, BACK};
 use crate::put::Stopped;
 use crate::read::{Blocks, Reader, TooFew, unpacked};
 use crate::stripe::size;
 use crate::target::{Memory, Sink, Target};
-use crate::temp::{BACK, PREFIX, Temporary};
+use crate::temp::Temporary;
 use anyhow::{Context, Result};
 use std::fs::File;
 use std::io::{IoSlice, Seek, Write};
@@ -328,15 +329,16 @@ pub fn repair(
 struct Emptied {
     dir: PathBuf,
     copies: Vec<Temporary>,
+    _held: Option<File>,
 }
 
 impl Emptied {
     fn make(below: &Path, count: usize) -> Result<Emptied> {
-        let dir = below.join(format!("{PREFIX}{}-{BACK}", std::process::id()));
+        let (dir, held) = place::make(below, BACK)?;
         let copies = crate::target::directories(&dir, count).into_iter().map(Temporary).collect();
-        let emptied = Emptied { dir, copies };
+        let emptied = Emptied { dir, copies, _held: held };
         for Temporary(copy) in &emptied.copies {
-            std::fs::create_dir_all(&copy.0).with_context(|| format!("making {}", copy.0.display()))?;
+            std::fs::create_dir(&copy.0).with_context(|| format!("making {}", copy.0.display()))?;
         }
         Ok(emptied)
     }

@@ -2,10 +2,17 @@
 //! the system's own; the first that has room and may be written to.
 
 use crate::format::Id;
-use crate::temp::{BACK, PREFIX};
 use anyhow::{Context, Result, bail};
-use rustix::fs::{Access, access, statvfs};
+use rustix::fs::{Access, FlockOperation, access, flock, statvfs};
+use rustix::io::Errno;
+use std::collections::BTreeSet;
+use std::fs::File;
 use std::path::{Path, PathBuf};
+
+/// What temporary directories are called, so that a sweep knows them.
+const PREFIX: &str = "assay-shards-";
+/// What stands for an id in the name of those that are filled on the way back.
+pub(crate) const BACK: &str = "back";
 
 /// What a user says of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,7 +25,22 @@ pub struct Places {
 
 const RAM_DISK: &str = "/dev/shm";
 
+/// The places that nobody names, after those that somebody does.
+fn unnamed() -> impl Iterator<Item = PathBuf> {
+    [std::env::current_dir().ok(), Some(std::env::temp_dir())].into_iter().flatten()
+}
+
 impl Places {
+    /// Removes temporary directories whose programs are gone, wherever a put may have made one: what was killed there
+    /// once took the room, and the next one went elsewhere. Says which. A place that cannot be read or that holds
+    /// another user's is left as it is.
+    pub fn sweep_all(&self) -> Vec<PathBuf> {
+        let places = [PathBuf::from(RAM_DISK)].into_iter().chain(self.named.clone()).chain(unnamed());
+        let mut seen = BTreeSet::new();
+        let once = places.filter_map(|place| place.canonicalize().ok()).filter(|place| seen.insert(place.clone()));
+        once.flat_map(|place| sweep(&place)).collect()
+    }
+
     /// The first place with room for so many bytes. A place that the user names and that cannot be used is an error:
     /// silently taking another is what they wanted to prevent.
     pub fn find(&self, bytes: u64) -> Result<PathBuf> {
@@ -31,8 +53,7 @@ impl Places {
             }
             bail!("{} has no room for {bytes} bytes, or may not be written to", named.display());
         }
-        let others = [std::env::current_dir().ok(), Some(std::env::temp_dir())];
-        let found = others.into_iter().flatten().find(|place| serves(place, bytes));
+        let found = unnamed().find(|place| serves(place, bytes));
         found.with_context(|| format!("no place has room for {bytes} bytes of temporary files"))
     }
 }
@@ -42,21 +63,33 @@ fn serves(place: &Path, bytes: u64) -> bool {
     has_room && place.is_dir() && access(place, Access::WRITE_OK | Access::EXEC_OK).is_ok()
 }
 
-/// Removes temporary directories in that place whose programs are gone. Says how many.
-pub fn sweep(place: &Path) -> Result<usize> {
-    let mut swept = 0;
-    for entry in std::fs::read_dir(place).with_context(|| format!("listing {}", place.display()))? {
-        let path = entry?.path();
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        let Some((program, rest)) = name.strip_prefix(PREFIX).and_then(|name| name.split_once('-')) else { continue };
-        let ours = rest == BACK || Id::parse(rest).is_some();
-        let gone = program.parse::<u32>().is_ok_and(|program| !Path::new(&format!("/proc/{program}")).exists());
-        if ours && gone && path.is_dir() {
-            std::fs::remove_dir_all(&path).with_context(|| format!("removing {}", path.display()))?;
-            swept += 1;
-        }
-    }
-    Ok(swept)
+/// A temporary directory of our own below that place, and what says as long as it lives that somebody is at it: the
+/// program's number says that to those alone who can see it.
+pub(crate) fn make(below: &Path, rest: &str) -> Result<(PathBuf, Option<File>)> {
+    let dir = below.join(format!("{PREFIX}{}-{rest}", std::process::id()));
+    std::fs::create_dir(&dir).with_context(|| format!("making {}", dir.display()))?;
+    let held = File::open(&dir).ok().filter(is_free);
+    Ok((dir, held))
+}
+
+/// Whether nobody holds it; from now on we do. Where nothing can be locked, nobody does.
+fn is_free(dir: &File) -> bool {
+    flock(dir, FlockOperation::NonBlockingLockExclusive) != Err(Errno::WOULDBLOCK)
+}
+
+/// Removes temporary directories in that place whose programs are gone. Says which.
+fn sweep(place: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(place).into_iter().flatten().flatten();
+    let left = entries.filter(|entry| entry.file_name().to_str().is_some_and(is_of_a_gone_program));
+    let left = left.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| entry.path());
+    left.filter(|path| File::open(path).is_ok_and(|dir| is_free(&dir) && std::fs::remove_dir_all(path).is_ok()))
+        .collect()
+}
+
+fn is_of_a_gone_program(name: &str) -> bool {
+    let Some((program, rest)) = name.strip_prefix(PREFIX).and_then(|name| name.split_once('-')) else { return false };
+    let ours = rest == BACK || Id::parse(rest).is_some();
+    ours && program.parse::<u32>().is_ok_and(|program| !Path::new(&format!("/proc/{program}")).exists())
 }
 
 /// Whether a place is in memory.
@@ -90,5 +123,49 @@ mod tests {
         assert!(found == Path::new(RAM_DISK) || found == dir.path());
         assert!(Places::default().find(1).unwrap().is_dir());
         assert!(available_memory().unwrap() > 1 << 20);
+    }
+
+    /// No program has a number so high.
+    const GONE: u32 = u32::MAX;
+
+    #[test]
+    fn what_a_gone_program_left_is_swept_and_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let id = "0123456789abcdef0123456789abcdef";
+        let (own, held) = make(dir.path(), id).unwrap();
+        assert!(held.is_some());
+        let others = [
+            format!("{PREFIX}{GONE}-mine"),
+            format!("{PREFIX}{GONE}"),
+            format!("{PREFIX}x-{id}"),
+            format!("{PREFIX}{}-{BACK}", std::process::id()),
+            format!("{GONE}-{id}"),
+        ];
+        let gone = [format!("{PREFIX}{GONE}-{id}"), format!("{PREFIX}{GONE}-{BACK}")];
+        // Another name space's, whose number says nothing here.
+        let elsewhere = dir.path().join(format!("{PREFIX}{}-{id}", GONE - 1));
+        for name in others.iter().chain(&gone) {
+            std::fs::create_dir(dir.path().join(name)).unwrap();
+            std::fs::write(dir.path().join(name).join("0"), "shard").unwrap();
+        }
+        std::fs::create_dir(&elsewhere).unwrap();
+        let lives = File::open(&elsewhere).unwrap();
+        assert!(is_free(&lives));
+        std::fs::write(dir.path().join(format!("{PREFIX}{}-{id}", GONE - 2)), "a file").unwrap();
+        let places = Places { use_ramdisk: false, named: Some(dir.path().to_owned()) };
+        // Other tests' leftovers may be in the places that nobody names.
+        let root = dir.path().canonicalize().unwrap();
+        let mut swept: Vec<_> = places.sweep_all().into_iter().filter(|path| path.starts_with(&root)).collect();
+        swept.sort();
+        let mut due = gone.map(|name| root.join(name));
+        due.sort();
+        assert_eq!(swept, due);
+        assert_eq!(std::fs::read_dir(&root).unwrap().count(), 3 + others.len());
+        drop(lives);
+        assert!(places.sweep_all().contains(&root.join(elsewhere.file_name().unwrap())));
+        drop(held);
+        assert!(own.is_dir() && places.sweep_all().iter().all(|path| !path.starts_with(&root)), "its program lives");
+        let none = Places { use_ramdisk: true, named: Some(root.join("no such")) };
+        assert!(none.sweep_all().iter().all(|path| !path.starts_with(&root)));
     }
 }

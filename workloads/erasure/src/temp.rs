@@ -2,6 +2,7 @@
 
 use crate::format::{HEAD, Stripe};
 use crate::halves::Halves;
+use crate::place;
 use crate::put::{Lost, Put, Sinks};
 use crate::stripe::{Full, Packer, size};
 use crate::target::{Directory, Sink, Source, Target};
@@ -258,18 +259,13 @@ impl Source for Reloading {
 struct Temp {
     dir: PathBuf,
     files: Vec<File>,
+    _held: Option<File>,
 }
-
-/// What temporary directories are called, so that a sweep knows them.
-pub(crate) const PREFIX: &str = "assay-shards-";
-/// What stands for an id in the name of those that are filled on the way back.
-pub(crate) const BACK: &str = "back";
 
 impl Temp {
     fn make(put: &Put, below: &Path) -> Result<Temp> {
-        let dir = below.join(format!("{PREFIX}{}-{}", std::process::id(), put.object.id));
-        std::fs::create_dir(&dir).with_context(|| format!("making {}", dir.display()))?;
-        let mut temp = Temp { dir, files: Vec::new() };
+        let (dir, held) = place::make(below, &put.object.id.to_string())?;
+        let mut temp = Temp { dir, files: Vec::new(), _held: held };
         for index in 0..put.object.shards() {
             let path = temp.dir.join(index.to_string());
             let file = File::options().read(true).write(true).create_new(true).open(&path);
