@@ -5,7 +5,7 @@
 use super::Coder;
 use crate::matrix::{Family, Matrix};
 use crate::stripe::{Shape, Stripe};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use libloading::Library;
 use std::ffi::c_int;
 use technique::phase::{ENCODE, REBUILD, SETUP};
@@ -68,6 +68,14 @@ impl Isal {
         Ok(Isal { init_tables, encode_data, generator, encoder, shape, _library: library })
     }
 
+    /// Makes `wanted` shards of those that are kept, of which there must be as many as there is data.
+    fn decoder(&self, kept: &[usize], wanted: &[usize]) -> Result<Tables> {
+        let (kept_count, data) = (kept.len(), self.shape.data);
+        ensure!(kept_count == data, "{kept_count} shards are kept, and ISA-L's code takes {data}");
+        let undo = self.generator.rows_of(kept).inverse().context("ISA-L's matrix cannot be undone")?;
+        tables(self.init_tables, &self.generator.rows_of(wanted).times(&undo))
+    }
+
     /// Writes to each output the sum of the inputs.
     fn sum(&self, tables: &Tables, inputs: &[*const u8], outputs: &[*mut u8]) -> Result<()> {
         assert_eq!((inputs.len(), outputs.len()), (tables.inputs, tables.outputs), "what the tables are for");
@@ -100,8 +108,7 @@ impl Coder for Isal {
         let lost = self.shape.lost();
         let kept: Vec<usize> = (lost..lost + self.shape.data).collect();
         let wanted: Vec<usize> = (0..lost).collect();
-        let undo = self.generator.rows_of(&kept).inverse().context("ISA-L's matrix cannot be undone")?;
-        let decoder = tables(self.init_tables, &undo.rows_of(&wanted))?;
+        let decoder = self.decoder(&kept, &wanted)?;
         lap.mark(SETUP);
         let (mut wanted, kept) = stripe.split(lost);
         let (inputs, outputs) = pointers(&kept[..self.shape.data], &mut wanted);
@@ -131,4 +138,56 @@ fn pointers(inputs: &[&[u8]], outputs: &mut [&mut [u8]]) -> (Vec<*const u8>, Vec
 
 fn int(number: usize) -> Result<c_int> {
     c_int::try_from(number).context("more than ISA-L takes")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::code::Code;
+    use crate::kernel::Kernel;
+    use proptest::prelude::*;
+    use proptest::test_runner::{Config, RngSeed, TestRunner};
+
+    /// Makes these shards of the others; says what they are.
+    fn recovered(isal: &Isal, whole: &[Vec<u8>], lost: &[usize]) -> Result<Vec<Vec<u8>>> {
+        let kept: Vec<usize> = (0..whole.len()).filter(|at| !lost.contains(at)).take(isal.shape.data).collect();
+        let inputs: Vec<&[u8]> = kept.iter().map(|at| whole[*at].as_slice()).collect();
+        let mut made = vec![vec![0xa5; isal.shape.shard]; lost.len()];
+        let mut outputs: Vec<&mut [u8]> = made.iter_mut().map(Vec::as_mut_slice).collect();
+        let (inputs, outputs) = pointers(&inputs, &mut outputs);
+        isal.sum(&isal.decoder(&kept, lost)?, &inputs, &outputs)?;
+        Ok(made)
+    }
+
+    #[test]
+    fn it_is_a_cauchy_code_and_brings_back_any_losses() {
+        if let Err(error) = Isal::new(Shape { data: 4, parity: 2, shard: 64 }) {
+            return technique::absent::skip("isal", &error.to_string());
+        }
+        let cases = (1..24usize, 1..24usize, 1..300usize).prop_flat_map(|(data, parity, shard)| {
+            let order = Just((0..data + parity).collect::<Vec<_>>()).prop_shuffle();
+            let bytes = prop::collection::vec(any::<u8>(), data * shard);
+            (Just(Shape { data, parity, shard }), bytes, order)
+        });
+        let config = Config { cases: 64, failure_persistence: None, rng_seed: RngSeed::Fixed(13), ..Config::default() };
+        let run = |(shape, bytes, order): (Shape, Vec<u8>, Vec<usize>)| {
+            let mut isal = Isal::new(shape).unwrap();
+            let mut stripe = Stripe::new(shape.data + shape.parity, shape.shard, &bytes);
+            isal.encode(&mut stripe, 1, &mut Lap::start(false)).unwrap();
+            let whole: Vec<Vec<u8>> = stripe.shards().into_iter().map(<[u8]>::to_vec).collect();
+            let code = Code::new(shape.data, shape.parity, Family::Cauchy).unwrap().on(Kernel::Scalar).unwrap();
+            let mut due = vec![vec![0; shape.shard]; shape.parity];
+            code.encode(&whole[..shape.data], &mut due).unwrap();
+            assert!(whole[shape.data..] == due, "{shape:?}: other parity than the tables make");
+            for losses in [1, shape.parity.div_ceil(2), shape.parity] {
+                let lost = &order[..losses];
+                let due: Vec<Vec<u8>> = lost.iter().map(|at| whole[*at].clone()).collect();
+                assert!(recovered(&isal, &whole, lost).unwrap() == due, "{shape:?} lost {lost:?}");
+            }
+            let told = recovered(&isal, &whole, &order[..=shape.parity]).unwrap_err().to_string();
+            assert!(told.contains("are kept"), "{told}");
+            Ok(())
+        };
+        TestRunner::new(config).run(&cases, run).unwrap();
+    }
 }
