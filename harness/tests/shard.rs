@@ -107,12 +107,15 @@ fn what_a_killed_get_left_beside_its_file_is_swept() {
 fn every_way_and_setting_stores_the_same() {
     let shards = Shards::new(&bytes());
     let config = shards.home.path("config.yaml");
+    let little = "performance:\n  memory_threshold: 1GB\n  max_memory_usage: 4MiB\n";
+    fs::write(shards.home.path("little.yaml"), little).unwrap();
     fs::write(&config, "performance:\n  memory_threshold: 2MB\n  use_ramdisk: false\n  temp_directory: home\n")
         .unwrap();
     for more in [
         &["--by", "memory"][..],
         &["--by", "temp"],
         &["--by", "hybrid", "--config", "config.yaml", "--json"],
+        &["--by", "hybrid", "--config", "little.yaml", "--json"],
         &["--hash", "crc32c", "--block", "10KB"],
         &["--pack", "1"],
         &["--quorum", "5", "--patience", "30s"],

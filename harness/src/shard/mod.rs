@@ -63,7 +63,8 @@ pub struct PutArgs {
     /// Leave a place behind that keeps the others waiting for so long, where --quorum allows it
     #[arg(long, value_name = "TIME", value_parser = crate::pace::parse_duration, default_value = "5s")]
     patience: Duration,
-    /// Which way the bytes take. hybrid: in memory up to `memory_threshold`, by temporary files above
+    /// Which way the bytes take. hybrid: in memory up to `memory_threshold` and where
+    /// `max_memory_usage` allows it, by temporary files else
     #[arg(long, value_enum, default_value_t = By::Stream)]
     by: By,
     /// Bytes of a block; a stripe is as many of them as there are data shards

@@ -28,11 +28,12 @@ pub(super) fn put(arguments: &PutArgs, telling: Telling) -> Result<Said> {
     };
     // Before room is looked for: what a killed put left may be what takes it.
     let mut swept = sweep_temp(&settings);
-    let plan = plan(arguments, &settings, meta.len())?;
+    let mut plan = plan(arguments)?;
     let spread = all_below(&arguments.to).map(|below| store::spread(below, usize::from(plan.data + plan.parity)));
     let (store, of_store) = open(spread.as_deref().unwrap_or(&arguments.to))?;
     swept.extend(of_store);
     let room = store.room(&plan, meta.len());
+    plan.way = way(arguments, &settings, &plan, meta.len(), room)?;
     let plan = within(&plan, meta.len(), settings.max_memory_usage, room).map_err(|error| {
         Refusal::usage(format!("max_memory_usage: {error:#}"), "allow more, or leave --by away: stripes take little")
     })?;
@@ -62,8 +63,8 @@ pub(super) fn put(arguments: &PutArgs, telling: Telling) -> Result<Said> {
     Ok(Said::fine("assay.shard-put/1", text, document))
 }
 
-/// What was asked for.
-fn plan(arguments: &PutArgs, settings: &Settings, length: u64) -> Result<Plan> {
+/// What was asked for, but for the way that the bytes take.
+fn plan(arguments: &PutArgs) -> Result<Plan> {
     let shards = arguments.k + arguments.m;
     let quorum = arguments.quorum.unwrap_or(shards);
     if quorum < arguments.k || quorum > shards {
@@ -73,23 +74,6 @@ fn plan(arguments: &PutArgs, settings: &Settings, length: u64) -> Result<Plan> {
         );
         return Err(Refusal::usage(what, format!("choose from {} to {shards}", arguments.k)));
     }
-    let by_memory = length <= settings.memory_threshold;
-    let way = match arguments.by {
-        // One directory that is slow must not hold up the others where it may be left behind.
-        By::Stream if settings.pipeline_uploads && quorum < shards => Way::Stripes { depth: 3, writers: shards.into() },
-        By::Stream if settings.pipeline_uploads => Way::Stripes { depth: 3, writers: 1 },
-        By::Stream => Way::OneStripe,
-        By::Memory => Way::Memory { writers: 3 },
-        By::Hybrid if by_memory => Way::Memory { writers: 3 },
-        By::Temp | By::Hybrid => {
-            let needed = length / u64::from(arguments.k) * u64::from(shards) + (1 << 20);
-            let dir = settings
-                .places()
-                .find(needed)
-                .map_err(|error| Refusal::unfit(format!("{error:#}"), "name a place with ZSTORE_TEMP_DIR"))?;
-            Way::Temp { dir, writers: 3, at_once: settings.pipeline_uploads }
-        }
-    };
     let hash = match arguments.hash {
         HashName::Blake3 => Carried::Blake3,
         HashName::Crc32c => Carried::Crc32c,
@@ -100,7 +84,6 @@ fn plan(arguments: &PutArgs, settings: &Settings, length: u64) -> Result<Plan> {
         block: arguments.block,
         hash,
         pack: arguments.pack,
-        way,
         spare: usize::from(shards - quorum),
         patience: arguments.patience,
         durable: !arguments.no_sync,
@@ -108,4 +91,28 @@ fn plan(arguments: &PutArgs, settings: &Settings, length: u64) -> Result<Plan> {
     };
     plan.code().map_err(|error| Refusal::usage(format!("{error:#}"), "choose fewer shards"))?;
     Ok(plan)
+}
+
+/// The way that the bytes of such an object take, where its places take so much memory besides.
+fn way(arguments: &PutArgs, settings: &Settings, plan: &Plan, length: u64, room: u64) -> Result<Way> {
+    let shards = plan.data + plan.parity;
+    let memory = Way::Memory { writers: 3 };
+    let needs = Plan { way: memory.clone(), ..plan.clone() }.memory(&plan.object(Id([0; 16]), length)) + room;
+    let by_memory = length <= settings.memory_threshold && needs <= settings.max_memory_usage;
+    Ok(match arguments.by {
+        // One directory that is slow must not hold up the others where it may be left behind.
+        By::Stream if settings.pipeline_uploads && plan.spare > 0 => Way::Stripes { depth: 3, writers: shards.into() },
+        By::Stream if settings.pipeline_uploads => Way::Stripes { depth: 3, writers: 1 },
+        By::Stream => Way::OneStripe,
+        By::Memory => memory,
+        By::Hybrid if by_memory => memory,
+        By::Temp | By::Hybrid => {
+            let needed = length / u64::from(plan.data) * u64::from(shards) + (1 << 20);
+            let dir = settings
+                .places()
+                .find(needed)
+                .map_err(|error| Refusal::unfit(format!("{error:#}"), "name a place with ZSTORE_TEMP_DIR"))?;
+            Way::Temp { dir, writers: 3, at_once: settings.pipeline_uploads }
+        }
+    })
 }
