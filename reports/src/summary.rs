@@ -1,7 +1,7 @@
 //! Summaries: the rows of one workload, ranked, with where their time went and what each step of the ladder brought.
 
 use crate::one_step;
-use crate::record::{CALLS, Counted, Counts, Plan, Run, Sample};
+use crate::record::{CALLS, Counted, Counts, Fixture, Plan, Run, Sample};
 use crate::stats::{self, Interval, Verdict, interval, median, speed_up};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -84,6 +84,8 @@ pub struct Row {
     pub rounds: usize,
     /// Time of one file, in microseconds.
     pub us_per_file: Bounds,
+    /// Megabytes of the fixture in a second, where its files are so large that a time for one of them says nothing.
+    pub mb_per_second: Option<f64>,
     /// How many times as fast as the baseline; none for the baseline itself, and where it was not measured.
     pub over_baseline: Option<Bounds>,
     /// What the data say of that.
@@ -398,6 +400,7 @@ fn row(plan: &Plan, one: &Measured, baseline: Option<&Measured>, floor: Option<&
         tied: false,
         rounds: one.wall.len(),
         us_per_file,
+        mb_per_second: per_second(&plan.fixture, us_per_file.mid),
         over_baseline: against.map(|(ratio, _)| ratio.into()),
         verdict: against.map(|(_, verdict)| verdict.words()),
         over_floor,
@@ -407,6 +410,15 @@ fn row(plan: &Plan, one: &Measured, baseline: Option<&Measured>, floor: Option<&
         named,
         counts: one.samples.iter().find_map(|sample| Some(PerFile::of(sample.reading.counts.as_ref()?, files))),
     }
+}
+
+/// Of an object, and not of a tree of files: megabytes in a second.
+fn per_second(fixture: &Fixture, us_per_file: f64) -> Option<f64> {
+    /// So many bytes a file, and it is an object.
+    const LARGE: f64 = (1 << 20) as f64;
+    let bytes = fixture.bytes as f64 / fixture.files.max(1) as f64;
+    // A megabyte in a second is a byte in a microsecond.
+    (bytes >= LARGE && us_per_file > 0.0).then(|| bytes / us_per_file)
 }
 
 /// A phase's mean share over the samples that looked, of the median time of those that did not: so the phases of a

@@ -140,6 +140,7 @@ fn one(
             })) }
             td role="cell" class="n" data-l={ "µs per " (review.unit) } {
                 b { (number(row.us_per_file.mid)) } span class="ci" { (number_between(&row.us_per_file)) }
+                @if let Some(megabytes) = row.mb_per_second { span class="ci" { (number(megabytes)) " MB/s" } }
             }
             td role="cell" class="pic f" { (ratio_ground.picture(HIGH, &html! {
                 @match &row.over_baseline {

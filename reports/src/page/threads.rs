@@ -112,6 +112,7 @@ fn traded(at: usize, trade: &Trade) -> Markup {
 fn listed(trade: &Trade, what: &str, mut rows: Vec<&Traded>) -> Markup {
     rows.sort_by(|a, b| a.across.total_cmp(&b.across).then(a.up.total_cmp(&b.up)));
     let label = format!("{what}: {} against {}", trade.up, trade.across);
+    let is_object = rows.iter().any(|row| row.mb_per_second.is_some());
     let is_beaten = rows.iter().any(|row| row.beaten_by.is_some());
     region(
         &label,
@@ -119,11 +120,13 @@ fn listed(trade: &Trade, what: &str, mut rows: Vec<&Traded>) -> Markup {
             table class="num" {
                 thead { tr {
                     th scope="col" { (what) } th scope="col" { (trade.across) } th scope="col" { (trade.up) }
+                    @if is_object { th scope="col" { "MB/s" } }
                     @if is_beaten { th scope="col" { "Beaten by" } }
                 } }
                 tbody { @for row in rows {
                     tr {
                         th scope="row" { (name(&row.name)) } td { (number(row.across)) } td { (number(row.up)) }
+                        @if is_object { td { (row.mb_per_second.map_or(String::new(), number)) } }
                         @if let Some(by) = &row.beaten_by { td { (name(by)) } }
                     }
                 } }

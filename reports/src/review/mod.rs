@@ -332,6 +332,8 @@ pub struct Traded {
     pub across: f64,
     /// What lies upwards.
     pub up: f64,
+    /// Of an object, what that time is in megabytes in a second; of these more is better.
+    pub mb_per_second: Option<f64>,
     /// The fastest row that is better in one and no worse in the other; where there is none, nobody has a reason to
     /// leave this row aside.
     pub beaten_by: Option<String>,

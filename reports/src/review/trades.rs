@@ -38,8 +38,14 @@ fn trade(look: &Look, across: &str, of: &dyn Fn(&Row) -> Option<f64>) -> Option<
     };
     // Rows come fastest first.
     let better = |row: &(&str, f64, f64)| rows.iter().find(|other| beats(other, row)).map(|other| other.0.to_owned());
-    let traded =
-        |row: &(&str, f64, f64)| Traded { name: row.0.to_owned(), across: row.1, up: row.2, beaten_by: better(row) };
+    let speed = |name: &str| look.summary.rows.iter().find(|row| row.name == name)?.mb_per_second;
+    let traded = |row: &(&str, f64, f64)| Traded {
+        name: row.0.to_owned(),
+        across: row.1,
+        up: row.2,
+        mb_per_second: speed(row.0),
+        beaten_by: better(row),
+    };
     Some(Trade { across: across.to_owned(), up: "µs a file".to_owned(), rows: rows.iter().map(traded).collect() })
 }
 
@@ -64,6 +70,21 @@ mod tests {
             trades[0].rows.iter().map(|row| (row.name.as_str(), row.across, row.beaten_by.as_deref())).collect();
         let expected = [("zstd", 4.0, None), ("worse", 8.0, Some("zstd")), ("lean", 2.0, None), ("gzip", 1.0, None)];
         assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn of_an_object_each_row_says_its_megabytes_in_a_second() {
+        let rows = [("gzip", 5e5, 1), ("zstd", 2.5e5, 4), ("lz4", 1e5, 8), ("lean", 2e6, 2)];
+        assert!(made(&rows)[0].rows.iter().all(|row| row.mb_per_second.is_none()), "a tree of small files");
+        let made = rows.iter().fold(Made::rows(&[]), |made, (name, us, mib)| {
+            made.row(name, &[("decode", *us)]).counted(name, &[("close", 100)], &[("peak_bytes", mib << 20)])
+        });
+        let mut run = made.run();
+        let fixture = &mut run.header.plan[0].fixture;
+        fixture.bytes = fixture.files * 100_000_000;
+        let trades = of(&Look::at(&run, 0));
+        let lz4 = &trades[0].rows[0];
+        assert_eq!((lz4.name.as_str(), lz4.mb_per_second.map(f64::round)), ("lz4", Some(1000.0)));
     }
 
     #[test]

@@ -39,6 +39,9 @@ fn promised(row: &Row) -> String {
     format!("-- {}: {words}", if row.rank == 0 { "the limit" } else { "promised" })
 }
 
+/// What says more of one large object than the time of a file.
+const PER_SECOND: &str = "MB/s";
+
 pub(super) fn ranking(summary: &Summary) -> Table {
     let sure = confidence(least_confidence(&summary.rows));
     let over = format!("OVER {}", summary.baseline);
@@ -48,10 +51,13 @@ pub(super) fn ranking(summary: &Summary) -> Table {
         ("KEEPS", Align::Left),
         ("µs/FILE", Align::Right),
         (sure.as_str(), Align::Left),
+        (PER_SECOND, Align::Right),
         (over.as_str(), Align::Right),
         (sure.as_str(), Align::Left),
         ("VERDICT", Align::Left),
     ];
+    let is_object = summary.rows.iter().any(|row| row.mb_per_second.is_some());
+    heads.retain(|(head, _)| *head != PER_SECOND || is_object);
     if summary.rows.iter().any(|row| row.over_floor.is_some()) {
         heads.push(("x FLOOR", Align::Right));
     }
@@ -73,6 +79,9 @@ pub(super) fn ranking(summary: &Summary) -> Table {
             row.rank.to_string()
         };
         let mut cells = vec![place, row.name.clone(), keeps(row), number(row.us_per_file.mid), range(&row.us_per_file)];
+        if is_object {
+            cells.push(row.mb_per_second.map_or("-".to_owned(), number));
+        }
         match &row.over_baseline {
             None if row.name == summary.baseline => {
                 cells.extend(["1".to_owned(), String::new(), "baseline".to_owned()]);
@@ -136,6 +145,17 @@ mod tests {
             "cp",
         ];
         assert_eq!(places, wanted, "{text}");
+    }
+
+    #[test]
+    fn of_an_object_it_says_how_many_megabytes_go_in_a_second() {
+        let mut run = run(&[("memory", &[], 500_000_000), ("stripes", &[], 250_000_000)]);
+        assert!(!render(&run, 120).contains("MB/s"));
+        let fixture = &mut run.header.plan[0].fixture;
+        (fixture.files, fixture.bytes) = (2, 500_000_000);
+        let text = render(&run, 120);
+        let stripes = text.lines().find(|line| line.contains("stripes")).unwrap();
+        assert!(text.contains("MB/s") && stripes.split_whitespace().any(|cell| cell == "2000"), "{text}");
     }
 
     #[test]
