@@ -207,7 +207,7 @@ impl Technique for Fetch {
         // A server remembers of what it was given more than the bytes, and would have to find it out each time else.
         let (kept, by) = match self.from {
             To::Server { .. } => ("shards-served", self.from),
-            To::Directories | To::SlowOne | To::Yours => ("shards", To::Directories),
+            _ => ("shards", To::Directories),
         };
         let shards = site.keep(kept, |dir| {
             let (data, parity) = SHAPE;

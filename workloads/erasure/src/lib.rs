@@ -183,6 +183,18 @@ pub static WORKLOAD: Workload = Workload {
             "the same, done when five of six are stored; promises one shard less",
         ),
         variant(
+            "put-dying-target",
+            &Store { to: To::DyingOne, spare: 1, route: Route::Stripes { writers: 6 }, ..TEMP },
+            "one target dies after 256 KiB, and five of six suffice; promises one shard less",
+        )
+        .aside(),
+        variant(
+            "put-to-memory",
+            &Store { to: To::Memory, ..STRIPES },
+            "streamed stripes into memory: what a put takes where storing costs a copy",
+        )
+        .aside(),
+        variant(
             "get-temp-files",
             &Fetch { route: Back::Temp, ..FETCH },
             "the document's: shards as temporary files first",

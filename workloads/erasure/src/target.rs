@@ -185,6 +185,14 @@ type Shards = Arc<Mutex<BTreeMap<String, Arc<Vec<u8>>>>>;
 #[derive(Clone, Debug, Default)]
 pub struct Memory(Shards);
 
+impl Memory {
+    /// All shards that are in it, by name.
+    pub(crate) fn shards(&self) -> Vec<(String, Arc<Vec<u8>>)> {
+        let shards = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        shards.iter().map(|(name, bytes)| (name.clone(), Arc::clone(bytes))).collect()
+    }
+}
+
 struct Growing {
     bytes: Vec<u8>,
     name: String,

@@ -1,7 +1,7 @@
 //! Where a row's shards go and come from, and what serves them there.
 
 use crate::server::{Server, Told};
-use crate::target::{Directory, Injected, Slow, Target};
+use crate::target::{Directory, Injected, Memory, Slow, Target};
 use anyhow::{Context, Result};
 use s3::{Access, Bucket};
 use std::path::Path;
@@ -15,6 +15,10 @@ pub(crate) enum To {
     Directories,
     /// Directories, of which one has a bad day.
     SlowOne,
+    /// Directories, of which one dies.
+    DyingOne,
+    /// Memory.
+    Memory,
     /// Buckets of an S3 server of our own beside this process.
     Server {
         /// Whether a part is sent while the next one is filled.
@@ -30,6 +34,7 @@ pub(crate) enum To {
 
 /// A target on a bad day: which one, and what is the matter with it.
 const SLOW: usize = 3;
+const LAST_DAY: Injected = Injected { latency: Duration::ZERO, bytes_a_second: None, dies_after: Some(256 << 10) };
 const BAD_DAY: Injected =
     Injected { latency: Duration::from_millis(1), bytes_a_second: Some(50_000_000), dies_after: None };
 
@@ -41,6 +46,8 @@ pub(crate) struct Opened {
     targets: Vec<Box<dyn Target>>,
     /// Below the user's address, and the directory that stands for it here; all that is there goes with this.
     yours: Vec<(Bucket, Directory)>,
+    /// Memory, and the directory that stands for it.
+    memories: Vec<(Memory, Directory)>,
     server: Option<Server>,
     before: Told,
     after: Told,
@@ -54,8 +61,14 @@ impl To {
             _ => None,
         };
         let yours = if self == To::Yours { Some(address()?) } else { None };
-        let mut opened =
-            Opened { targets: Vec::new(), yours: Vec::new(), server, before: Told::default(), after: Told::default() };
+        let mut opened = Opened {
+            targets: Vec::new(),
+            yours: Vec::new(),
+            memories: Vec::new(),
+            server,
+            before: Told::default(),
+            after: Told::default(),
+        };
         for (index, directory) in directories.into_iter().enumerate() {
             let target: Box<dyn Target> = match (self, &opened.server, &yours) {
                 (To::Server { behind, signed, .. }, Some(server), _) => {
@@ -71,6 +84,12 @@ impl To {
                     Box::new(bucket)
                 }
                 (To::SlowOne, ..) if index == SLOW => Box::new(Slow::new(directory, BAD_DAY)),
+                (To::DyingOne, ..) if index == SLOW => Box::new(Slow::new(directory, LAST_DAY)),
+                (To::Memory, ..) => {
+                    let memory = Memory::default();
+                    opened.memories.push((memory.clone(), directory));
+                    Box::new(memory)
+                }
                 _ => Box::new(directory),
             };
             opened.targets.push(target);
@@ -114,8 +133,14 @@ impl Opened {
         Ok(())
     }
 
-    /// Brings what stands below the user's address to the directories, where the yardstick finds it.
+    /// Brings what is in memory or below the user's address to the directories, where the yardstick finds it.
     pub(crate) fn bring_home(&self) -> Result<()> {
+        for (memory, directory) in &self.memories {
+            for (name, bytes) in memory.shards() {
+                let path = directory.0.join(name);
+                std::fs::write(&path, &*bytes).with_context(|| format!("writing {}", path.display()))?;
+            }
+        }
         for (bucket, directory) in &self.yours {
             for name in bucket.list()?.0 {
                 let bytes = bucket.get(&name)?.with_context(|| format!("{name} is gone from {}", bucket.url()))?;

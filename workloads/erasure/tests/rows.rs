@@ -89,10 +89,13 @@ type Spoil = fn(&Path);
 fn what_a_row_should_not_leave_is_found_out() {
     server_is_this_program();
     let dir = tempfile::tempdir().unwrap();
-    let cases: [(&str, Spoil); 9] = [
+    let cases: [(&str, Spoil); 11] = [
         ("put-stripes", |target| fs::remove_file(target.join("t05/000003")).unwrap()),
         ("put-in-memory", |target| fs::write(target.join("temp/left"), "x").unwrap()),
         ("put-hedged", |target| fs::write(target.join("t00/.000001.part"), "x").unwrap()),
+        ("put-to-memory", |target| fs::remove_file(target.join("t02/000003")).unwrap()),
+        // One that lives: what died there lacks already, and no row promises two shards less.
+        ("put-dying-target", |target| fs::remove_file(target.join("t00/000003")).unwrap()),
         ("put-temp-files", |target| {
             let path = target.join("t04/000001");
             let mut bytes = fs::read(&path).unwrap();

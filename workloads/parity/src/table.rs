@@ -26,7 +26,7 @@ pub const SHAPES: [Shape; 5] = [NARROW, NARROW_LONG, BROAD, BROAD_LONG, WIDE];
 const SHUFFLE16: Kernel = if cfg!(target_arch = "aarch64") { Neon } else { Ssse3 };
 
 /// How many rows a shape has.
-const ROWS: usize = 22;
+const ROWS: usize = 23;
 
 /// A row that makes parity with somebody's code.
 macro_rules! encode {
@@ -51,7 +51,7 @@ struct Shown {
     any: bool,
     /// The tables, which take seconds where shards are many.
     tables: bool,
-    /// The transform, which is for many shards.
+    /// The transform, which is for many shards, and everybody's way back, for there they differ most.
     fourier: bool,
 }
 
@@ -84,9 +84,10 @@ macro_rules! rows {
             rebuild!($shape $is, "gfni256", Own(Gfni256, Cached), "by products of 32 bytes at once").aside(),
             shown(rebuild!($shape $is, "gfni512", Own(Gfni512, Cached), "by products of 64 bytes at once"), $shown.any),
             rebuild!($shape $is, "streamed", Own(Gfni512, Streamed), "the same, stored past the caches").aside(),
-            rebuild!($shape $is, "isal", Isal, "by Intel's library").aside(),
+            shown(rebuild!($shape $is, "fourier", Fourier(Gfni512), "by the matrix of the transform, which has no way back of its own"), $shown.fourier),
+            shown(rebuild!($shape $is, "isal", Isal, "by Intel's library"), $shown.fourier),
             rebuild!($shape $is, "rs-erasure", Erasure, "by the crate reed-solomon-erasure").aside(),
-            rebuild!($shape $is, "rs-simd", Leopard, "by the crate reed-solomon-simd").aside(),
+            shown(rebuild!($shape $is, "rs-simd", Leopard, "by the crate reed-solomon-simd: a transform"), $shown.fourier),
             shown(variant(concat!("copy-", $shape), &Moving { what: Move::Copy, shape: $is }, "the data copied by memcpy"), $shown.any),
             shown(variant(concat!("read-", $shape), &Moving { what: Move::Read, shape: $is }, "the data read and added up"), $shown.any),
         ]

@@ -101,6 +101,16 @@ fn what_is_lost_comes_back_or_the_row_does_not_say_so() {
     }
 }
 
+/// Where shards are many, a transform's way there and everybody's way back stand in the table unasked.
+#[test]
+fn of_many_shards_every_way_back_is_shown() {
+    let is_shown = |name: &str| !WORKLOAD.variant(name).unwrap_or_else(|| panic!("{name}")).aside;
+    for name in ["gfni512", "fourier", "isal", "rs-simd"] {
+        assert!(is_shown(&format!("rebuild-32+32-64k-{name}")), "{name}");
+        assert_eq!(is_shown(&format!("rebuild-4+2-64k-{name}")), name == "gfni512", "{name}");
+    }
+}
+
 #[test]
 fn names_are_unique() {
     for (at, variant) in WORKLOAD.variants.iter().enumerate() {
