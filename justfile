@@ -132,6 +132,41 @@ sweep minutes="15" *words: build
         --on object-256m --on object-1g --budget {{minutes}}m {{words}}
     {{assay}} crossing erasure/put-temp-files erasure/put-in-memory erasure/put-stripes
 
+# All that the claims of every document are judged by, for so many minutes, and the verdicts: `just claims 60`
+claims minutes="60": build tuned
+    {{assay}} run restore/gzip restore/only-pooled restore/only-dir-batches restore/only-holotree restore/zstd \
+        restore/only-batches restore/only-8-workers restore/only-fewer-calls restore/only-by-descriptor \
+        restore/only-uring restore/only-mapped restore/tar-zstd restore/only-stream-and-writers \
+        restore/only-hardlinks restore/only-fsync restore/only-large-writes restore/only-tmpfs-first \
+        --on python-small --budget $(({{minutes}} * 14))s
+    {{assay}} run restore/gzip restore/zstd --on python-medium --budget $(({{minutes}} * 4))s
+    {{assay}} run restore/gzip restore/zstd --on python-large --budget $(({{minutes}} * 5))s
+    {{assay}} run codecs/gzip-6 codecs/zstd-3 --on python-small --budget $(({{minutes}} * 1))s
+    {{assay}} run syscalls/seven-calls syscalls/direct-held syscalls/by-descriptor syscalls/uring-128-times \
+        syscalls/mapped --on python-small --budget $(({{minutes}} * 2))s
+    {{assay}} run batching/dirs-on-demand batching/dirs-up-front batching/one-by-one batching/batches-8 \
+        batching/workers-8 --on python-small --budget $(({{minutes}} * 2))s
+    {{assay}} run buffers/fresh buffers/pooled --on python-small --budget $(({{minutes}} * 1))s
+    {{assay}} run walk/every-256 walk/pwalk walk/one-lock walk/only-one-thread walk/own-files walk/best-1-thread \
+        walk/best-8-threads walk/only-own-files walk/batched walk/short-record walk/bit-test walk/bit-test-apart \
+        walk/bit-test-tuned walk/best-own-files walk/best-direct walk/best-paths-bytewise walk/best-paths-copied \
+        walk/best-uring-write walk/best-mapped walk/best walk/best-lock-each walk/best-atomic-each walk/best-pinned \
+        --on walk-tree --budget $(({{minutes}} * 10))s
+    {{assay}} run buffers-writing/one-writer-locked buffers-writing/one-writer-a-thread \
+        buffers-writing/buffer-a-thread --on walk-tree --budget $(({{minutes}} * 2))s
+    {{assay}} run buffers-counting/counter-locked buffers-counting/counter-each-256 --on walk-tree \
+        --budget $(({{minutes}} * 2))s
+    {{assay}} run fuse/blocks-zlib fuse/blocks-skip-small fuse/ext4 fuse/blocks-short-term fuse/blocks-write-buffer \
+        fuse/blocks-small-file-map fuse/blocks-async-flush --on create-4k --budget $(({{minutes}} * 5))s
+    {{assay}} run blocks/zlib blocks/skip-small blocks/write-buffer blocks/small-file-map blocks/async-flush \
+        --on create-4k --budget $(({{minutes}} * 1))s
+    {{assay}} run erasure/put-temp-files erasure/put-in-memory erasure/get-temp-files erasure/put-pipelined \
+        erasure/put-ram-disk --on object-256m --budget $(({{minutes}} * 4))s
+    {{assay}} run erasure/put-temp-files erasure/put-hybrid --on object-4m --budget $(({{minutes}} * 2))s
+    {{assay}} run erasure/put-temp-files erasure/put-in-memory --on object-4k --on object-64k --on object-1m \
+        --on object-16m --on object-64m --on object-1g --budget $(({{minutes}} * 5))s
+    {{assay}} claims
+
 # The unsafe code of the parity kernels under Miri, which takes minutes and a nightly toolchain
 miri:
     #!/usr/bin/env bash

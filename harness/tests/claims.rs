@@ -75,6 +75,34 @@ fn what_a_ledger_calls_unbuilt_is_not_there() {
     assert!(there.is_empty(), "these are built by now: drop their `built = false`:\n{}", there.join("\n"));
 }
 
+/// What a recipe runs: the rows, as `WORKLOAD/ROW`, and the fixtures of each command.
+fn runs_of(recipe: &str) -> Vec<(Vec<String>, Vec<String>)> {
+    let justfile = std::fs::read_to_string("../justfile").unwrap().replace("\\\n", " ");
+    let lines = justfile.lines().skip_while(|line| !line.starts_with(recipe)).skip(1);
+    let lines: Vec<&str> = lines.take_while(|line| line.starts_with(' ')).map(str::trim).collect();
+    assert_eq!(lines.last(), Some(&"{{assay}} claims"));
+    let run = |line: &&str| {
+        let words: Vec<&str> = line.strip_prefix("{{assay}} run ")?.split_whitespace().collect();
+        let rows = words.iter().filter(|word| word.contains('/')).map(|word| (*word).to_owned()).collect();
+        let on = words.windows(2).filter(|two| two[0] == "--on").map(|two| two[1].to_owned()).collect();
+        Some((rows, on))
+    };
+    lines.iter().filter_map(run).collect()
+}
+
+#[test]
+fn just_claims_runs_what_every_claim_needs() {
+    let runs = runs_of("claims minutes=");
+    for (claim, place) in places().iter().filter(|(_, place)| place.built) {
+        let mut rows = place.baseline.iter().chain([&place.row]).map(|row| format!("{}/{row}", place.workload));
+        let is_in = |(run, on): &(Vec<String>, Vec<String>)| {
+            on.contains(&place.fixture) && rows.clone().all(|row| run.contains(&row))
+        };
+        // A ratio is of two rows of one run.
+        assert!(runs.iter().any(is_in), "{}: {:?} on {}", claim.id, rows.next(), place.fixture);
+    }
+}
+
 /// A run in which decoding is a fifth of the time and becomes five times as fast.
 fn write(home: &Home, id: &str, cpu: &str) {
     let variant = |name: &str| Variant { name: name.into(), what: "w".into(), promises: Vec::new(), stub: None };
