@@ -181,6 +181,20 @@ miri:
     export RUSTFLAGS="-C target-feature=+ssse3,+avx2,+gfni,+avx512f,+avx512bw"
     cargo +nightly miri test --locked -p parity --test kernels
 
+# The parity kernels compiled for aarch64, whose shuffles no other machine builds: gcc-aarch64-linux-gnu from Debian
+arm:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    if ! command -v aarch64-linux-gnu-gcc >/dev/null; then
+        printf 'the C of the crates has no compiler for aarch64 here\n  do  apt-get install gcc-aarch64-linux-gnu\n' >&2
+        exit 3
+    fi
+    if ! rustup target add aarch64-unknown-linux-gnu; then
+        printf 'Rust has no library for aarch64 here\n  do  rustup target add aarch64-unknown-linux-gnu\n' >&2
+        exit 3
+    fi
+    cargo clippy --locked -p parity --target aarch64-unknown-linux-gnu -- -D warnings
+
 # Shapes, lengths, alignments, losses and damage by chance, another seed each time, for so long: `just fuzz 60s`
 fuzz time="60s":
     #!/usr/bin/env bash
