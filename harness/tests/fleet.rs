@@ -60,9 +60,8 @@ fn counted(runs: &[Run]) -> BTreeMap<String, BTreeMap<String, u64>> {
             let name = format!("{}/{}", run.header.plan[sample.plan].workload, sample.variant);
             let exact = sample.reading.counts.as_ref().unwrap().exact();
             // The C library's allocator reads a file now and then where several threads ask it.
-            let is_chance = |name: &str| {
-                sample.reading.workers > 1 && ["calls.openat", "calls.read", "bytes_read"].contains(&name)
-            };
+            let is_chance =
+                |name: &str| sample.reading.workers > 1 && ["calls.openat", "calls.read", "bytes_read"].contains(&name);
             let of_files = exact.into_iter().filter(|(name, _)| is_of_files(name) && !is_chance(name));
             found.insert(name, of_files.collect());
         }

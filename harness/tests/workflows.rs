@@ -49,7 +49,8 @@ fn actionlint_finds_nothing() {
     // It finds something where there is something.
     let dir = tempfile::tempdir().unwrap();
     let broken = dir.path().join("broken.yml");
-    fs::write(&broken, fs::read_to_string(workflow("fleet.yml")).unwrap().replace("matrix.shard", "matrix.shrad")).unwrap();
+    fs::write(&broken, fs::read_to_string(workflow("fleet.yml")).unwrap().replace("matrix.shard", "matrix.shrad"))
+        .unwrap();
     let found = read(&[broken]);
     assert!(text(&found.stdout).contains("\"shrad\" is not defined"), "{}{}", text(&found.stdout), text(&found.stderr));
 }

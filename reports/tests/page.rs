@@ -224,11 +224,11 @@ fn stacks_of_thousands_of_frames_do_not_make_a_page_too_large() {
         .map(|at| sample::row(&format!("row-{at:02}"), &[("decode", 20.0 + f64::from(at)), ("write", 9.0)]))
         .collect();
     let run = sample::run(&rows, &["row-74", "row-60", "row-02"], 10, 3);
-    let stacks: String = (0..4000)
-        .map(|at| {
-            format!("run;decode;a_function_{}::{}::{at} {}\n", "with_a_long_name".repeat(6), at % 9, 1_000_000 + at)
-        })
-        .collect();
+    let stack = |at: u32| {
+        format!("run;decode;a_function_{}::{}::{at} {}\n", "with_a_long_name".repeat(6), at % 9, 1_000_000 + at)
+    };
+    let stacks: Vec<String> = (0..4000).map(stack).collect();
+    let stacks = stacks.concat();
     let folded = |row: &str| review::Folded { row: row.into(), text: stacks.clone(), runs: 1.0 };
     let stacks = review::Stacks { before: folded("row-74"), now: folded("row-00"), kind: "wall".into() };
     let review = review::of(&run, 0, &[], &claims::load_all().unwrap(), Some(&stacks));

@@ -177,9 +177,9 @@ fn segments(review: &Review, row: &Row, wide: f64) -> Markup {
     const LETTER: f64 = 1.05;
     /// And so many times that share of a phone's.
     const NARROW: f64 = 2.3;
-    let all: f64 = row.phases.iter().map(|(_, us)| us).sum();
     /// Less of a bar than this is seen on no screen; the table of all numbers has it.
     const SEEN: f64 = 0.04;
+    let all: f64 = row.phases.iter().map(|(_, us)| us).sum();
     let mut begun = 0.0;
     let each: Vec<(f64, f64, &(String, f64))> = row
         .phases

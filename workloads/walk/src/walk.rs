@@ -21,6 +21,7 @@ use technique::{Calls, Lap, Promise, Promises, Site, Technique};
 
 /// A way to walk.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "they are switches, and every combination may be asked for")]
 pub struct Walk {
     /// How directories are spread over threads.
     pub crew: Crew,
