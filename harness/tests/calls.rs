@@ -6,10 +6,11 @@
 
 mod common;
 
-use common::strace::{Call, Rows, count, here, of_the_allocator, watch, watched};
+use common::strace::{Call, count, here, of_the_allocator, side_by_side, watch, watched};
 use harness::once::{Errand, Pass};
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use technique::{Calls, Site};
 
 #[test]
@@ -20,19 +21,19 @@ fn foretold_calls_are_those_that_strace_counts() {
     // Rows get ready in this program too, and some start the other one to serve them.
     fuse::COMMAND.get_or_init(|| vec![env!("CARGO_BIN_EXE_assay").into(), "serve-fuse".into()]);
     erasure::server::COMMAND.get_or_init(|| vec![env!("CARGO_BIN_EXE_assay").into(), "serve-row-s3".into()]);
-    let rows = Rows::new();
-    let mut held = 0;
-    for workload in harness::catalogue::WORKLOADS {
-        for variant in workload.variants {
-            let name = format!("{}/{}", workload.name, variant.name);
-            let errand = rows.errand(workload.name, variant.name, Pass::Wall);
-            let Some(foretold) = foretold(variant, &errand.site(), &errand.target) else { continue };
-            let seen = seen(&errand, &rows.place(workload.name, variant.name).join("strace"));
-            let foretold = foretold.iter().map(|(call, n)| (call.to_owned(), n)).collect();
-            assert_eq!(watched(&seen), watched(&foretold), "{name}: what the kernel saw, and what the row foretold");
-            held += 1;
-        }
-    }
+    let rows = harness::catalogue::WORKLOADS.iter();
+    let rows: Vec<_> = rows.flat_map(|workload| workload.variants.iter().map(|row| (workload.name, row))).collect();
+    let held = AtomicUsize::new(0);
+    side_by_side(&rows, |places, (workload, variant)| {
+        let errand = places.errand(workload, variant.name, Pass::Wall);
+        let Some(foretold) = foretold(variant, &errand.site(), &errand.target) else { return };
+        let seen = seen(&errand, &places.place(workload, variant.name).join("strace"));
+        let foretold = foretold.iter().map(|(call, n)| (call.to_owned(), n)).collect();
+        let name = format!("{workload}/{}", variant.name);
+        assert_eq!(watched(&seen), watched(&foretold), "{name}: what the kernel saw, and what the row foretold");
+        held.fetch_add(1, Relaxed);
+    });
+    let held = held.into_inner();
     assert!(held > 20, "only {held} rows foretell their calls");
 }
 
