@@ -25,6 +25,24 @@ bench-all minutes="12": build
 report *runs: build
     {{assay}} report {{runs}} --out target/review
 
+# The reference run in reports/runs and its pages, measured anew on a quiet machine (needs root and /dev/fuse)
+reference minutes="10": build
+    #!/usr/bin/env bash
+    set -euo pipefail
+    mkdir -p target/assay/fixtures
+    place=$(mktemp -d target/reference.XXXXXX)
+    trap 'rm -rf "$place"' EXIT
+    mkdir "$place/home" "$place/none"
+    ln -s "$PWD/target/assay/fixtures" "$place/home/fixtures"
+    # Records from elsewhere are named by their paths, so that whoever has the pages can give their command.
+    measured() { ASSAY_HOME="$place/home" {{assay}} run "$@"; }
+    measured restore --on python-small --budget $(({{minutes}} * 24))s
+    measured walk --ladder --on walk-small --budget $(({{minutes}} * 11))s
+    measured codecs parity --budget $(({{minutes}} * 10))s
+    measured erasure --ladder --on object-1m --budget $(({{minutes}} * 7))s
+    measured fuse --ladder --on create-4k-few --budget $(({{minutes}} * 8))s
+    ASSAY_HOME="$place/none" {{assay}} report "$place/home/runs" --out reports/runs/page
+
 # The parts at the micro level by criterion, on an otherwise quiet machine: `just bench-parts codecs/zstd`
 bench-parts *words:
     cargo bench --locked -p harness --bench parts -- {{words}}
