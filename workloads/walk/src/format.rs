@@ -300,8 +300,8 @@ mod tests {
 
     #[test]
     fn every_way_to_copy_copies_every_byte() {
-        let bytes: Vec<u8> = (0..=255).collect();
         type Copies = fn(&[u8], &mut Vec<u8>);
+        let bytes: Vec<u8> = (0..=255).collect();
         let ways: [(Copies, &str); 3] = [(copy, "at once"), (copy_by_bytes, "by bytes"), (copy_by_32, "by 32")];
         for len in [0, 1, 31, 32, 33, 64, 100, 256] {
             for (way, name) in ways {
