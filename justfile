@@ -167,7 +167,7 @@ claims minutes="60": build tuned
     {{assay}} run buffers/fresh buffers/pooled --on python-small --budget $(({{minutes}} * 1))s
     {{assay}} run walk/every-256 walk/pwalk walk/one-lock walk/only-one-thread walk/own-files walk/best-1-thread \
         walk/best-8-threads walk/only-own-files walk/batched walk/short-record walk/bit-test walk/bit-test-apart \
-        walk/bit-test-tuned walk/best-own-files walk/best-direct walk/best-paths-bytewise walk/best-paths-copied \
+        walk/bit-test-plain walk/bit-test-not-inlined walk/bit-test-tuned walk/best-own-files walk/best-direct walk/best-paths-bytewise walk/best-paths-copied \
         walk/best-uring-write walk/best-mapped walk/best walk/best-lock-each walk/best-atomic-each walk/best-pinned \
         --on walk-tree --budget $(({{minutes}} * 10))s
     {{assay}} run buffers-writing/one-writer-locked buffers-writing/one-writer-a-thread \
@@ -177,6 +177,7 @@ claims minutes="60": build tuned
     {{assay}} run fuse/blocks-zlib fuse/blocks-skip-small fuse/ext4 fuse/blocks-short-term fuse/blocks-write-buffer \
         fuse/blocks-small-file-map fuse/blocks-async-flush --on create-4k --budget $(({{minutes}} * 5))s
     {{assay}} run blocks/zlib blocks/skip-small blocks/write-buffer blocks/small-file-map blocks/async-flush \
+        blocks/short-term \
         --on create-4k --budget $(({{minutes}} * 1))s
     {{assay}} run erasure/put-temp-files erasure/put-in-memory erasure/get-temp-files erasure/put-pipelined \
         erasure/put-ram-disk --on object-256m --budget $(({{minutes}} * 4))s
