@@ -1,6 +1,9 @@
 # Every command that anyone, or CI, ever types. `just` alone lists them.
 
 assay := "target/release/assay"
+# The ladder of restore, what its baseline were without a phase, the document's peers and the floor: few enough for
+# many rounds
+ladder := "restore/" + replace("gzip zstd pooled whole fewer-calls dirs-up-front workers blake3 pack sealed best best-atomic tar tar-zstd gzip-no-decode gzip-no-write floor", " ", " restore/")
 
 [private]
 default:
@@ -8,16 +11,16 @@ default:
 
 # A first answer within a minute: restore, the ladder, and where the time goes
 first-light: build
-    {{assay}} run restore --ladder --on python-small --budget 50s
+    {{assay}} run {{ladder}} --on python-small --budget 50s
 
 # Every workload, the ladder of restore on a real environment's likeness, and the pages for a design review
 bench-all minutes="12": build
     {{assay}} run codecs syscalls batching buffers parity blocks --budget $(({{minutes}} * 15))s
-    {{assay}} run restore --ladder --on python-env --budget $(({{minutes}} * 12))s
+    {{assay}} run {{ladder}} --on python-env --budget $(({{minutes}} * 12))s
     {{assay}} run restore --on python-small --budget $(({{minutes}} * 12))s
     {{assay}} run walk --ladder --on walk-small --budget $(({{minutes}} * 9))s
     {{assay}} run erasure --ladder --on object-4m --budget $(({{minutes}} * 6))s
-    {{assay}} run fuse --ladder --budget $(({{minutes}} * 6))s
+    {{assay}} run fuse --ladder --on create-4k-few --budget $(({{minutes}} * 6))s
     {{assay}} flame restore/gzip --against restore/best --on python-small --kind wall
     {{assay}} report --latest --out target/review
 

@@ -158,8 +158,8 @@ enum Command {
 struct RunArgs {
     /// WORKLOAD or WORKLOAD/ROW; everything if left away. One row brings its baseline and its floor along
     rows: Vec<String>,
-    /// Only the baseline, what it were without a phase, the ladder and the rows that end it, the peers and the floor:
-    /// no step alone, and none left out
+    /// Leave out the rows that are there for one step of a ladder alone (only-…, all-but-…), and what other rows than
+    /// the baseline were without a phase
     #[arg(long)]
     ladder: bool,
     /// Rows that stand aside too: `assay list WORKLOAD` marks them
