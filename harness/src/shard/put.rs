@@ -63,7 +63,7 @@ pub(super) fn put(arguments: &PutArgs, telling: Telling) -> Result<Said> {
     Ok(Said::fine("assay.shard-put/1", text, document))
 }
 
-/// What was asked for, but for the way that the bytes take.
+/// What was asked for, by the way that is best where nothing speaks against it.
 fn plan(arguments: &PutArgs) -> Result<Plan> {
     let shards = arguments.k + arguments.m;
     let quorum = arguments.quorum.unwrap_or(shards);
@@ -102,7 +102,7 @@ fn way(arguments: &PutArgs, settings: &Settings, plan: &Plan, length: u64, room:
     Ok(match arguments.by {
         // One directory that is slow must not hold up the others where it may be left behind.
         By::Stream if settings.pipeline_uploads && plan.spare > 0 => Way::Stripes { depth: 3, writers: shards.into() },
-        By::Stream if settings.pipeline_uploads => Way::Stripes { depth: 3, writers: 1 },
+        By::Stream if settings.pipeline_uploads => plan.way.clone(),
         By::Stream => Way::OneStripe,
         By::Memory => memory,
         By::Hybrid if by_memory => memory,
@@ -115,4 +115,29 @@ fn way(arguments: &PutArgs, settings: &Settings, plan: &Plan, length: u64, room:
             Way::Temp { dir, writers: 3, at_once: settings.pipeline_uploads }
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        put: PutArgs,
+    }
+
+    fn way_of(words: &str, settings: &Settings) -> Way {
+        let line = Line::parse_from(["put", "object", "--to", "places"].into_iter().chain(words.split_whitespace()));
+        way(&line.put, settings, &plan(&line.put).unwrap(), 1 << 20, 0).unwrap()
+    }
+
+    #[test]
+    fn an_object_is_streamed_as_the_best_row_does_it_unless_a_target_may_be_left_behind() {
+        let settings = Settings { pipeline_uploads: true, ..Settings::default() };
+        assert_eq!(way_of("", &settings), Plan::streamed(4, 2).way);
+        assert_eq!(way_of("--quorum 5", &settings), Way::Stripes { depth: 3, writers: 6 });
+        assert_eq!(way_of("", &Settings { pipeline_uploads: false, ..settings }), Way::OneStripe);
+    }
 }

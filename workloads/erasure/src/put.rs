@@ -40,7 +40,7 @@ pub struct Plan {
 }
 
 /// Which way the bytes of an object take.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Way {
     /// A stripe at a time, in the memory of one.
     OneStripe,
